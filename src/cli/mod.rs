@@ -1,0 +1,5 @@
+//! The command line.
+//!
+//! Runs on: to be filled in.
+//! Owns: to be filled in.
+//! Never: to be filled in.
