@@ -67,7 +67,7 @@ impl Clock {
             counter,
             anchor_raw,
             anchor_ns: wall.as_nanos() as u64,
-            manual: None,
+            mode: Mode::Real,
         }
     }
 
@@ -75,7 +75,20 @@ impl Clock {
     #[must_use]
     pub fn manual(time: ManualTime) -> Self {
         Self {
-            manual: Some(time),
+            mode: Mode::Manual(time),
+            ..Self::real()
+        }
+    }
+
+    /// Real time moved to begin at `start` and run `per_mille` thousandths as fast: recorded data at its own pace or
+    /// a multiple of it.
+    #[must_use]
+    pub fn scaled(start: Nanos, per_mille: u64) -> Self {
+        Self {
+            mode: Mode::Scaled {
+                start_ns: start.0,
+                per_mille,
+            },
             ..Self::real()
         }
     }
