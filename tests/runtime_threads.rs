@@ -92,7 +92,7 @@ fn agents_start_poll_and_close_in_flow_order_on_their_own_thread() {
     let handle = handles.remove(0);
     wait_until("ten cycles", || order_polls.load(Ordering::Relaxed) >= 10);
     let outcome = handle.join().expect("ends in order");
-    assert_eq!(outcome.agents.len(), 2);
+    assert_eq!(outcome.agents.alive.len(), 2);
     let polls = risk_polls.load(Ordering::Relaxed);
     assert_eq!(polls, order_polls.load(Ordering::Relaxed), "whole cycles");
     assert_eq!(outcome.cycles.cycles, polls);
@@ -230,7 +230,10 @@ fn a_panic_sets_the_kill_word_and_the_gateway_beside_it_goes_on() {
         ("ORDER", "shrike-hot")
     );
     let outcome = handle.join().expect("ends in order");
-    assert_eq!((outcome.agents.len(), outcome.fallen.len()), (1, 1));
+    assert_eq!(
+        (outcome.agents.alive.len(), outcome.agents.fallen.len()),
+        (1, 1)
+    );
     let log = log.lock().expect("log");
     assert!(log.contains(&"GATEWAY closes on shrike-hot".to_owned()));
     assert!(!log.contains(&"ORDER closes on shrike-hot".to_owned()));
@@ -251,7 +254,7 @@ fn a_thread_whose_only_agent_panicked_ends() {
     wait_until("its end", || handle.is_finished());
     assert!(guard.kill.is_set(scope) && !guard.kill.is_set(KillScope::Firm));
     assert!(!guard.faults.is_fatal() && guard.faults.count() == 1);
-    assert_eq!(handle.join().expect("in order").fallen.len(), 1);
+    assert_eq!(handle.join().expect("in order").agents.fallen.len(), 1);
 }
 
 /// Takes numbers and shows the last.

@@ -47,6 +47,27 @@ pub struct Composite {
     guard: Guard,
 }
 
+/// Agents handed back after a run, each list in flow order.
+#[derive(Default)]
+pub struct Agents {
+    /// Those that ended in order.
+    pub alive: Vec<Box<dyn Agent>>,
+    /// Those that panicked; what they hold is not to be trusted.
+    pub fallen: Vec<Box<dyn Agent>>,
+}
+
+impl std::fmt::Debug for Agents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |agents: &[Box<dyn Agent>]| -> Vec<&'static str> {
+            agents.iter().map(|agent| agent.name()).collect()
+        };
+        f.debug_struct("Agents")
+            .field("alive", &names(&self.alive))
+            .field("fallen", &names(&self.fallen))
+            .finish()
+    }
+}
+
 /// An agent panicked, was written down and taken out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fallen {
@@ -150,14 +171,14 @@ impl Composite {
         }
     }
 
-    /// The agents again: those alive, and those that panicked.
+    /// The agents again.
     #[must_use]
-    pub fn into_agents(self) -> (Vec<Box<dyn Agent>>, Vec<Box<dyn Agent>>) {
+    pub fn into_agents(self) -> Agents {
         let agents = |members: Vec<Member>| members.into_iter().map(|member| member.agent);
-        (
-            agents(self.members).collect(),
-            agents(self.fallen).collect(),
-        )
+        Agents {
+            alive: agents(self.members).collect(),
+            fallen: agents(self.fallen).collect(),
+        }
     }
 
     #[cold]
@@ -249,8 +270,11 @@ mod tests {
         let fault = &guard.faults.faults()[0];
         assert_eq!((fault.agent, fault.time), ("ORDER", Nanos(2)));
         assert!(fault.message.contains("planted"));
-        let (alive, fallen) = all.into_agents();
-        assert_eq!((alive.len(), fallen.len()), (2, 1));
+        let agents = all.into_agents();
+        assert_eq!(
+            format!("{agents:?}"),
+            r#"Agents { alive: ["RISK", "GATEWAY"], fallen: ["ORDER"] }"#
+        );
     }
 
     #[test]

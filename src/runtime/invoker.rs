@@ -7,7 +7,7 @@
 
 use super::agent::Agent;
 use super::clock::ManualTime;
-use super::composite::{Composite, Guard, Member};
+use super::composite::{Agents, Composite, Guard, Member};
 use crate::types::{KillScope, Nanos};
 
 /// Polls after one row of the source after which agents that still report work are taken to be going in circles.
@@ -232,16 +232,16 @@ impl Invoker {
             .flat_map(Composite::deadlines)
     }
 
-    /// The agents again, the source last: those alive, and those that panicked.
+    /// The agents again, the source last.
     #[must_use]
-    pub fn into_agents(self) -> (Vec<Box<dyn Agent>>, Vec<Box<dyn Agent>>) {
-        let (mut alive, mut fallen) = self.agents.into_agents();
+    pub fn into_agents(self) -> Agents {
+        let mut agents = self.agents.into_agents();
         if let Some(source) = self.source {
-            let (more_alive, more_fallen) = source.into_agents();
-            alive.extend(more_alive);
-            fallen.extend(more_fallen);
+            let Agents { alive, fallen } = source.into_agents();
+            agents.alive.extend(alive);
+            agents.fallen.extend(fallen);
         }
-        (alive, fallen)
+        agents
     }
 }
 
@@ -368,7 +368,7 @@ mod tests {
             .collect();
         assert_eq!(*log.lock().expect("log"), expected);
         assert_eq!(invoker.now(), Nanos(9));
-        assert_eq!(invoker.into_agents().0.len(), 3);
+        assert_eq!(invoker.into_agents().alive.len(), 3);
     }
 
     #[test]
@@ -448,6 +448,6 @@ mod tests {
         assert!(guard.kill.is_set(KillScope::Firm) && guard.faults.is_fatal());
         assert_eq!(invoker.run_until_idle(now), Ok(1), "the source goes on");
         assert!(log.lock().expect("log").ends_with(&[(5, "MARKET", 2)]));
-        assert_eq!(invoker.into_agents().1.len(), 1);
+        assert_eq!(invoker.into_agents().fallen.len(), 1);
     }
 }

@@ -20,7 +20,7 @@ pub mod stall;
 pub use affinity::{AffinityError, CoreList, Cores, Placement, usable_cores};
 pub use agent::Agent;
 pub use clock::{Clock, ManualTime};
-pub use composite::Guard;
+pub use composite::{Agents, Guard};
 pub use fault::{Fault, FaultBoard};
 pub use idle::{Backoff, IdleStrategy, WakeHandle};
 pub use invoker::{Invoker, InvokerError};

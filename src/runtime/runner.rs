@@ -14,7 +14,7 @@ use crossbeam_utils::CachePadded;
 use super::affinity::{AffinityError, Placement, place_current_thread};
 use super::agent::Agent;
 use super::clock::Clock;
-use super::composite::{Composite, Guard, Member};
+use super::composite::{Agents, Composite, Guard, Member};
 use super::idle::{IdleStrategy, Idler, WakeHandle};
 use super::memory::prefault_stack;
 use super::stall::{CycleGauge, CycleReading, StallTracker};
@@ -79,13 +79,12 @@ pub struct Runner {
 }
 
 /// What is left of a runner that ended.
+#[derive(Debug)]
 pub struct RunnerOutcome {
     /// Its name.
     pub name: String,
-    /// Agents that ended in order, in flow order.
-    pub agents: Vec<Box<dyn Agent>>,
-    /// Agents that panicked; what they hold is not to be trusted.
-    pub fallen: Vec<Box<dyn Agent>>,
+    /// Its agents.
+    pub agents: Agents,
     /// Its last counters.
     pub cycles: CycleReading,
 }
@@ -280,17 +279,6 @@ impl Drop for RunnerHandle {
     }
 }
 
-impl std::fmt::Debug for RunnerOutcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunnerOutcome")
-            .field("name", &self.name)
-            .field("agents", &self.agents.len())
-            .field("fallen", &self.fallen.len())
-            .field("cycles", &self.cycles)
-            .finish()
-    }
-}
-
 /// What the thread itself holds.
 struct Body {
     agents: Composite,
@@ -316,11 +304,9 @@ impl Body {
             self.agents.close(self.clock.now());
         }
         let name = self.agents.thread().to_owned();
-        let (agents, fallen) = self.agents.into_agents();
         RunnerOutcome {
             name,
-            agents,
-            fallen,
+            agents: self.agents.into_agents(),
             cycles: self.tracker.gauge().read(),
         }
     }
