@@ -8,7 +8,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+
 use super::calendar::CalendarError;
+use super::lean::FileKind;
 use super::rows::BadRow;
 use crate::types::Symbol;
 
@@ -100,10 +103,10 @@ pub enum MarketError {
     NoDataForDate {
         /// What was asked for.
         symbol: Symbol,
-        /// `quote` or `trade`.
-        kind: &'static str,
-        /// The date, as 2013-10-07.
-        date: String,
+        /// Quotes or trades.
+        kind: FileKind,
+        /// The date.
+        date: Date,
         /// Where.
         path: PathBuf,
         /// Files that would have done.

@@ -23,7 +23,7 @@ pub use csv::{CsvSettings, CsvSource};
 pub use day::{DateRange, DateRangeError};
 pub use error::MarketError;
 pub use feed::{AlgorithmRing, FeedOutputs, MarketFeed};
-pub use lean::{LeanSettings, LeanSource, TradeFiles};
+pub use lean::{FileKind, LeanSettings, LeanSource, TradeFiles};
 pub use rows::{BadRow, BadRowReason, Column, RowCounts};
 pub use status::{FeedState, FeedStatus};
 pub use synthetic::{SyntheticSettings, SyntheticSource, SyntheticSymbol};

@@ -46,6 +46,12 @@ impl FileKind {
     }
 }
 
+impl std::fmt::Display for FileKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// The files that would hold a symbol's day, the flat layout first.
 pub(super) fn candidates(root: &Path, symbol: Symbol, date: Date, kind: FileKind) -> [PathBuf; 2] {
     let symbol = symbol.as_str().to_ascii_lowercase();
@@ -92,8 +98,8 @@ pub(super) fn missing(root: &Path, symbol: Symbol, date: Date, kind: FileKind) -
     if there.iter().any(|entry| entry.symbol == name) {
         return MarketError::NoDataForDate {
             symbol,
-            kind: kind.name(),
-            date: date.to_string(),
+            kind,
+            date,
             path: root.to_path_buf(),
             looked_for,
             available: dates,
