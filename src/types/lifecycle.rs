@@ -366,7 +366,12 @@ impl OrderState {
     /// The status of an order that works and has nothing pending.
     fn working(&self) -> OrderStatus {
         if self.filled.is_positive() {
-            OrderStatus::PartiallyFilled
+            // A total that filled while a larger one was pending is done once the old terms hold.
+            if self.filled >= self.quantity && self.pending_quantity.is_zero() {
+                OrderStatus::Filled
+            } else {
+                OrderStatus::PartiallyFilled
+            }
         } else if self.replaced {
             OrderStatus::Replaced
         } else if self.accepted {
@@ -580,6 +585,30 @@ mod tests {
             })
             .expect("pending");
         assert_eq!(state.status(), OrderStatus::Filled);
+    }
+
+    #[test]
+    fn a_total_that_filled_while_a_larger_one_was_pending_is_done_when_that_is_refused() {
+        let pending = [
+            OrderInput::Accepted,
+            OrderInput::ReplaceRequested {
+                quantity: shares(150),
+            },
+            fill(100, 100),
+        ];
+        let mut state = order(&pending);
+        assert_eq!(state.status(), OrderStatus::PendingReplace);
+        state.apply(OrderInput::ReplaceRejected).expect("pending");
+        assert_eq!(state.status(), OrderStatus::Filled);
+
+        let mut doubtful = order(&pending);
+        doubtful.apply(OrderInput::InDoubt).expect("working");
+        let found = OrderInput::Found {
+            quantity: shares(100),
+            cumulative: shares(100),
+        };
+        doubtful.apply(found).expect("in doubt");
+        assert_eq!(doubtful.status(), OrderStatus::Filled);
     }
 
     #[test]
