@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::error::{ConfigError, ConfigErrorKind, nearest};
 use super::reader::not_built;
+use super::values::duration_text;
 use crate::types::{Ratio, Symbol};
 
 /// An error, and the other keys that it rests on.
@@ -50,7 +51,8 @@ impl Checks {
 
     pub fn time(&mut self, key: &str, value: Duration, least: Duration, most: Duration) {
         let bad = value < least || value > most;
-        let message = format!("must be from {least:?} to {most:?}, found {value:?}");
+        let [least, most, value] = [least, most, value].map(duration_text);
+        let message = format!("must be from {least} to {most}, found {value}");
         self.refuse(bad, key, message, &[]);
     }
 

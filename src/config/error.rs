@@ -87,6 +87,8 @@ impl fmt::Debug for SourceText {
 pub struct Location {
     source: Arc<SourceText>,
     span: Range<usize>,
+    /// Whether the line's value may be a secret by a name that is not known.
+    guarded: bool,
 }
 
 impl Location {
@@ -96,6 +98,15 @@ impl Location {
         Self {
             source: Arc::clone(source),
             span: start..end,
+            guarded: false,
+        }
+    }
+
+    /// The same place, shown without the line's value.
+    pub(super) fn guarded(self) -> Self {
+        Self {
+            guarded: true,
+            ..self
         }
     }
 
@@ -127,7 +138,11 @@ impl Location {
         if end == start {
             end += text[start..].chars().next().map_or(0, char::len_utf8);
         }
-        (masked(text), start..end)
+        let shown = match self.guarded {
+            true => masked_whole(text),
+            false => masked(text),
+        };
+        (shown, start..end)
     }
 }
 
@@ -135,10 +150,6 @@ impl Location {
 /// stay in place.
 fn masked(line: &str) -> Cow<'_, str> {
     let lower = line.to_ascii_lowercase();
-    let code = lower.trim_start();
-    if code.starts_with('#') {
-        return Cow::Borrowed(line);
-    }
     let secret_at = lower
         .match_indices('=')
         .map(|(at, _)| at)
@@ -158,6 +169,14 @@ fn masked(line: &str) -> Cow<'_, str> {
     Cow::Owned(shown.chars().chain(stars).collect())
 }
 
+/// `line` with everything after its first `=` overwritten.
+fn masked_whole(line: &str) -> Cow<'_, str> {
+    match line.split_once('=') {
+        Some((shown, hidden)) => Cow::Owned(format!("{shown}={}", "*".repeat(hidden.len()))),
+        None => Cow::Borrowed(line),
+    }
+}
+
 /// The last word before an equals sign.
 fn key_before(text: &str) -> &str {
     let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
@@ -167,10 +186,13 @@ fn key_before(text: &str) -> &str {
     text.get(begin..).unwrap_or_default()
 }
 
-/// Whether a key's value is to be hidden.
+/// Whether a key's value is to be hidden: by its name, or because it may be a misspelt secret's.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    !key.ends_with("_file") && SECRET_WORDS.iter().any(|word| key.contains(word))
+    let near = |name: &&str| strsim::damerau_levenshtein(name, &key) <= 2;
+    !key.ends_with("_file")
+        && (SECRET_WORDS.iter().any(|word| key.contains(word))
+            || ["api_key", "api_secret"].iter().any(near))
 }
 
 /// What kind of mistake it is.
@@ -390,7 +412,6 @@ mod tests {
                 "x = { api_key = \"AK\", y = 1 }",
                 "x = { api_key = ***** * * * *",
             ),
-            ("api_kye_tokn = 1", "api_kye_tokn = 1"),
             ("\"api_secret\" = \"é\"", "\"api_secret\" = ****"),
             ("api_key = \"${NAME}\"", "api_key = \"${NAME}\""),
             (
@@ -398,11 +419,14 @@ mod tests {
                 "api_key = ****** * *** ******",
             ),
             ("api_key_file = \"/run/key\"", "api_key_file = \"/run/key\""),
-            ("# api_key = \"AK123\"", "# api_key = \"AK123\""),
+            ("# api_key = \"AK123\"", "# api_key = *******"),
+            ("api_kye = \"AK123\"", "api_kye = *******"),
+            ("  pasword = 1", "  pasword = 1"),
             ("symbols = [\"IBM\"]", "symbols = [\"IBM\"]"),
         ] {
             assert_eq!(masked(line), shown, "{line}");
         }
+        assert_eq!(masked_whole("pasword = 1é"), "pasword =****");
     }
 
     #[test]

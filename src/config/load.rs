@@ -53,6 +53,7 @@ pub(super) fn parse(
     name: &str,
     directory: Option<&Path>,
 ) -> Result<Config, ConfigErrors> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = Arc::new(SourceText::new(name, text));
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut reader = Reader::new(Arc::clone(&source));

@@ -15,6 +15,9 @@ use super::error::{ConfigError, ConfigErrorKind, Location, SourceText, is_secret
 use super::schema::{self, KeyStatus};
 use super::values::{self, Item, Problem};
 
+/// Keys of a table that an error lists.
+const MOST_LISTED: usize = 12;
+
 /// A table and where it belongs.
 pub(super) struct Section<'a> {
     pub table: &'a DeTable<'a>,
@@ -237,7 +240,11 @@ impl Reader {
                 }
                 _ => key.span(),
             };
-            self.errors.push(error.at(Some(self.at(span))));
+            let mut at = self.at(span);
+            if section.schema == "brokers" && error.kind == ConfigErrorKind::UnknownKey {
+                at = at.guarded();
+            }
+            self.errors.push(error.at(Some(at)));
         }
     }
 }
@@ -261,17 +268,21 @@ fn unknown(section: &Section<'_>, name: &str) -> ConfigError {
             "algorithm" => "in [[algorithm]]".to_owned(),
             "brokers" => "in [brokers.NAME]".to_owned(),
             section => format!("in [{section}]"),
-        })
-        .next();
+        });
+    let elsewhere: Vec<String> = elsewhere.collect();
     let all = schema::section(section.schema).map(|known| known.name);
-    let hint = if let Some(near) = nearest(name, all) {
+    let begun = |known: &&str| name.len() >= 3 && known.starts_with(name);
+    let near = nearest(name, all).or_else(|| siblings.iter().copied().find(begun));
+    let hint = if let Some(near) = near {
         format!("did you mean `{near}`?")
-    } else if let Some(place) = elsewhere {
-        format!("`{name}` stands {place}")
+    } else if !elsewhere.is_empty() {
+        format!("`{name}` stands {}", elsewhere.join(" and "))
     } else if is_secret_key(name) {
         "secrets are taken as \"${NAME}\" from the environment, or by a `*_file` key".to_owned()
-    } else {
+    } else if siblings.len() <= MOST_LISTED {
         format!("known here: {}", values::listed(&siblings))
+    } else {
+        "every key is documented in config/reference.toml".to_owned()
     };
     let message = format!("unknown key `{key}`");
     ConfigError::new(ConfigErrorKind::UnknownKey, key, message).with_hint(hint)

@@ -57,7 +57,7 @@ fn modes(checks: &mut Checks, config: &Config) {
 fn threads_and_journal(checks: &mut Checks, config: &Config) {
     let journal = &config.journal;
     let size = journal.segment_size;
-    let bad = !(64 << 10..=1 << 30).contains(&size) || size % 4096 != 0;
+    let bad = !(64 << 10..=1 << 30).contains(&size) || !size.is_multiple_of(4096);
     let message = format!("must be from 64KiB to 1GiB and a multiple of 4KiB, found {size} bytes");
     checks.refuse(bad, "journal.segment_size", message, &[]);
     checks.range("journal.segments", journal.segments, 2, 64);

@@ -162,7 +162,10 @@ pub(super) fn unsigned<T: TryFrom<u64>>(item: &Item<'_>) -> Parsed<T> {
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| {
             let most = u64::MAX >> (64 - 8 * size_of::<T>().clamp(1, 8));
-            wrong(item, &format!("an integer from 0 to {most}"))
+            match size_of::<T>() {
+                8.. => wrong(item, "a whole number of at least 0"),
+                _ => wrong(item, &format!("a whole number from 0 to {most}")),
+            }
         })
 }
 
@@ -223,6 +226,16 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     u64::try_from(scaled / 1_000_000_000)
         .map(Duration::from_nanos)
         .map_err(|_| form())
+}
+
+/// A duration as configuration writes it: "250us".
+pub(super) fn duration_text(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let fits = |(_, unit_ns): &&(&str, u64)| nanos.is_multiple_of(u128::from(*unit_ns));
+    match UNITS.iter().take(6).rev().find(fits) {
+        Some((unit, unit_ns)) if nanos > 0 => format!("{}{unit}", nanos / u128::from(*unit_ns)),
+        _ => "0s".to_owned(),
+    }
 }
 
 pub(super) fn duration(item: &Item<'_>) -> Parsed<Duration> {
@@ -363,6 +376,7 @@ mod tests {
         ] {
             let parsed = parse_duration(text).expect(text);
             assert_eq!(parsed.as_nanos(), nanos, "{text}");
+            assert_eq!(parse_duration(&duration_text(parsed)), Ok(parsed));
         }
         for text in [
             "",
@@ -380,6 +394,14 @@ mod tests {
             "999999999999999999999999999999999999d",
         ] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for text in ["0s", "10ns", "1500us", "2s", "90s", "2m", "36h"] {
+            let parsed = parse_duration(text).expect(text);
+            assert_eq!(duration_text(parsed), text);
         }
     }
 
