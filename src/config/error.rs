@@ -299,6 +299,8 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl std::error::Error for ConfigError {}
+
 /// Every mistake of a configuration, in order of place. Never empty.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigErrors {
@@ -333,6 +335,26 @@ impl ConfigErrors {
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.errors.iter()
+    }
+
+    /// As a JSON object: `ok` is false, `errors` has one object a mistake.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let errors: Vec<_> = self
+            .errors
+            .iter()
+            .map(|error| {
+                serde_json::json!({
+                    "file": error.location.as_ref().map(Location::file),
+                    "line": error.line(),
+                    "column": error.column(),
+                    "key": error.key,
+                    "message": error.message,
+                    "hint": error.hint,
+                })
+            })
+            .collect();
+        serde_json::json!({ "ok": false, "errors": errors })
     }
 
     /// All of them as text, with ANSI colours if asked for.

@@ -50,6 +50,7 @@ pub use model::{
 };
 pub use risk::{FeedSilence, RiskConfig};
 pub use secret::{Secret, SecretSource};
+pub use values::parse_duration;
 
 impl Config {
     /// Reads and checks a file.

@@ -204,7 +204,10 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 /// Reads "500ms", "1.5s", "5m"; at most 366 days, exact to the nanosecond. The error is a hint.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// A text that shows the form.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const MOST: i128 = 366 * 86_400_000_000_000;
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

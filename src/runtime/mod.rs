@@ -21,7 +21,7 @@ pub use affinity::{AffinityError, CoreList, Cores, Placement, usable_cores};
 pub use agent::Agent;
 pub use clock::{Clock, ManualTime};
 pub use composite::{Agents, Guard};
-pub use fault::{Fault, FaultBoard};
+pub use fault::{Fault, FaultBoard, panic_message};
 pub use idle::{Backoff, IdleStrategy, WakeHandle};
 pub use invoker::{Invoker, InvokerError};
 pub use layout::{Layout, LayoutChoice, Plan, PlanRequest, Profile, Role, ThreadPlan, plan};
