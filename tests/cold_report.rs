@@ -136,31 +136,27 @@ fn every_end() -> Vec<Record> {
 fn orders_csv_has_one_row_an_order_with_its_last_acknowledged_terms() {
     let csv = text(session(&every_end(), Marks::default()).orders_csv());
     let expected = "\
-time_ns,order_id,client_order_id,broker,strategy,symbol,side,type,time_in_force,quantity,limit_price,stop_price,status,filled_quantity,average_price,refusal
-1381152600000000001,1-0-1,SHRKAAAACAAAAAAAAAABHY,paper,demo,IBM,buy,limit,day,100,182.5,,filled,100,182.46,
-1381152600000000002,1-0-2,SHRKAAAACAAAAAAAAAACIZ,paper,demo,SPY,sell,market,day,30,,,canceled,15,49.866666667,
-1381152600000000003,1-0-3,SHRKAAAACAAAAAAAAAADI2,,demo,BRK.B,buy,stop_limit,day,5,101.5,101,refused,0,,PriceCollar
-1381152600000000004,1-0-4,SHRKAAAACAAAAAAAAAAEJ3,paper,demo,BRK.B,buy,stop_limit,day,5,101.5,101,rejected,0,,insufficient buying power
-1381152600000000005,1-0-5,SHRKAAAACAAAAAAAAAAFJ4,paper,demo,IBM,buy,limit,day,9,181.25,,replaced,0,,
-1381152600000000006,1-0-6,SHRKAAAACAAAAAAAAAAGK5,paper,demo,IBM,buy,limit,day,1,1,,in_doubt,0,,
-1381152600000000007,1-0-7,SHRKAAAACAAAAAAAAAAHK6,paper,demo,IBM,buy,limit,day,1,1,,absent,0,,
-1381152600000000008,1-0-8,SHRKAAAACAAAAAAAAAAILX,paper,demo,IBM,buy,limit,day,1,1,,expired,0,,
+time_ns,order_id,client_order_id,broker,strategy,symbol,side,type,time_in_force,quantity,\
+limit_price,stop_price,status,filled_quantity,average_price,refusal
+1381152600000000001,1-0-1,*,paper,demo,IBM,buy,limit,day,100,182.5,,filled,100,182.46,
+1381152600000000002,1-0-2,*,paper,demo,SPY,sell,market,day,30,,,canceled,15,49.866666667,
+1381152600000000003,1-0-3,*,,demo,BRK.B,buy,stop_limit,day,5,101.5,101,refused,0,,PriceCollar
+1381152600000000004,1-0-4,*,paper,demo,BRK.B,buy,stop_limit,day,5,101.5,101,rejected,0,,\
+insufficient buying power
+1381152600000000005,1-0-5,*,paper,demo,IBM,buy,limit,day,9,181.25,,replaced,0,,
+1381152600000000006,1-0-6,*,paper,demo,IBM,buy,limit,day,1,1,,in_doubt,0,,
+1381152600000000007,1-0-7,*,paper,demo,IBM,buy,limit,day,1,1,,absent,0,,
+1381152600000000008,1-0-8,*,paper,demo,IBM,buy,limit,day,1,1,,expired,0,,
 ";
-    // The check characters are the id's own business.
-    let plain = |csv: &str| -> String {
-        let lines = csv.lines().map(|line| match line.find("SHRK") {
-            Some(at) => format!("{}{}\n", &line[..at + 17], &line[at + 19..]),
-            None => format!("{line}\n"),
-        });
-        lines.collect()
-    };
-    assert_eq!(plain(&csv), plain(expected));
+    let mut shown = csv.clone();
     for row in rows(&csv) {
         let id: OrderId = row["order_id"].parse().expect("an id");
         let client: shrike::types::ClientOrderId =
             row["client_order_id"].parse().expect("a client id");
         assert_eq!(client.order_id(), id);
+        shown = shown.replace(client.as_str(), "*");
     }
+    assert_eq!(shown, expected);
 }
 
 #[test]
@@ -474,7 +470,15 @@ fn all_files_are_written_and_read_back() {
         for [value, percentile, count] in rows {
             let histogram = session.latency.histogram(stage);
             let expected = histogram.value_at_quantile(percentile);
-            assert!(histogram.equivalent(value as u64, expected), "{percentile}");
+            // The library's walk may stand one step beyond a boundary that is met exactly.
+            let beyond = histogram.next_non_equivalent(expected);
+            assert!(
+                [expected, beyond]
+                    .iter()
+                    .any(|&near| histogram.equivalent(value as u64, near)),
+                "{percentile}: {value} against {expected}"
+            );
+            assert!(count / total >= percentile - 1e-9);
             assert_eq!(count as u64, histogram.count_between(0, value as u64));
         }
     }
@@ -564,10 +568,8 @@ fn check(records: &[Record], mark: Price) -> Result<(), TestCaseError> {
     for row in json["positions"].as_array().expect("positions") {
         let key = |name: &str| row[name].as_str().expect("text").to_owned();
         let mine = positions[&(key("broker"), key("symbol"))];
-        prop_assert_eq!(
-            row["quantity"].as_str(),
-            Some(mine.quantity.to_string().as_str())
-        );
+        let quantity = mine.quantity.to_string();
+        prop_assert_eq!(&row["quantity"], &quantity);
         value += match row["market_price"].as_str() {
             Some(at) => at
                 .parse::<Price>()

@@ -380,32 +380,32 @@ impl Ledger {
             .orders
             .get_mut(&report.order_id)
             .filter(|order| order.refusal.is_none());
-        let strategy = order
-            .as_ref()
-            .map_or(StrategyId::EXTERNAL, |order| order.request.strategy);
         let foreign = order.is_none();
+        let said = PositionFill {
+            broker: report.broker,
+            instrument: report.instrument,
+            strategy: StrategyId::EXTERNAL,
+            order_id: report.order_id,
+            side: report.side,
+            fill: fill_of(report, true),
+            at: time,
+        };
         let applied = match order {
             Some(order) => order.filled(report, time),
-            None => foreign_fill(report),
+            None => numbers_of_a_fill(report).then_some(said),
         };
-        let Some(fill) = applied else {
+        let Some(cause) = applied else {
             self.irregularities.anomalies += 1;
             return Outcome::default();
         };
+        let place = |fill: &PositionFill| (fill.broker, fill.instrument, fill.side);
+        self.irregularities.anomalies += u64::from(place(&said) != place(&cause));
         if report.execution_id != ExecutionId::NONE {
             self.seen.insert((report.broker, report.execution_id));
         }
         self.irregularities.foreign_fills += u64::from(foreign);
-        self.irregularities.unexpected_fills += u64::from(fill.unexpected && !foreign);
-        let cause = PositionFill {
-            broker: report.broker,
-            instrument: report.instrument,
-            strategy,
-            order_id: report.order_id,
-            side: report.side,
-            fill,
-            at: time,
-        };
+        let unexpected = cause.fill.unexpected && !foreign;
+        self.irregularities.unexpected_fills += u64::from(unexpected);
         let position = self.portfolio.fill(&cause).ok();
         self.irregularities.overflows += u64::from(position.is_none());
         Outcome {
@@ -496,9 +496,9 @@ impl FillRow {
             order_id: report.order_id,
             strategy: cause.strategy,
             execution_id: report.execution_id,
-            broker: report.broker,
-            instrument: report.instrument,
-            side: report.side,
+            broker: cause.broker,
+            instrument: cause.instrument,
+            side: cause.side,
             quantity: report.last_quantity,
             price: report.last_price,
             fee: report.fee,
@@ -614,7 +614,8 @@ impl LedgerOrder {
         }
     }
 
-    fn filled(&mut self, report: &ExecutionReport, at: Nanos) -> Option<Fill> {
+    /// The order knows best where it is, of what, and which way; the report says how much and at what price.
+    fn filled(&mut self, report: &ExecutionReport, at: Nanos) -> Option<PositionFill> {
         let input = OrderInput::Fill {
             quantity: report.last_quantity,
             price: report.last_price,
@@ -624,7 +625,15 @@ impl LedgerOrder {
         let fill = fill_of(report, applied.unexpected);
         self.happened(OrderEvent::Filled(fill), at);
         self.received_stamp = report.received_stamp;
-        Some(fill)
+        Some(PositionFill {
+            broker: self.broker.unwrap_or(report.broker),
+            instrument: self.request.order.instrument,
+            strategy: self.request.strategy,
+            order_id: self.request.order_id,
+            side: self.request.order.side,
+            fill,
+            at,
+        })
     }
 }
 
@@ -666,8 +675,6 @@ fn fill_of(report: &ExecutionReport, unexpected: bool) -> Fill {
     }
 }
 
-/// A fill of nobody's order, unless its numbers are none that a fill has.
-fn foreign_fill(report: &ExecutionReport) -> Option<Fill> {
-    (report.last_quantity.is_positive() && report.last_price.is_positive())
-        .then(|| fill_of(report, true))
+fn numbers_of_a_fill(report: &ExecutionReport) -> bool {
+    report.last_quantity.is_positive() && report.last_price.is_positive()
 }
