@@ -194,11 +194,7 @@ fn an_order_that_came_before_any_quote_meets_the_first_one() {
     desk.row(Bid, 1000, 70);
     assert_eq!(desk.fills(), []);
     desk.row(Ask, 1010, 100);
-    assert_eq!(
-        desk.fills(),
-        [(near, 10, 1010)],
-        "aggressive: at the quote"
-    );
+    assert_eq!(desk.fills(), [(near, 10, 1010)], "aggressive: at the quote");
     desk.trade(1000, 75);
     assert_eq!(
         desk.fills(),
@@ -257,11 +253,7 @@ fn ioc_fills_what_it_can_and_cancels_the_rest() {
     let kinds: Vec<_> = reports.iter().map(|report| report.kind).collect();
     assert_eq!(
         kinds,
-        [
-            ReportKind::Accepted,
-            ReportKind::Fill,
-            ReportKind::Canceled
-        ]
+        [ReportKind::Accepted, ReportKind::Fill, ReportKind::Canceled]
     );
     assert_eq!(fill_of(&reports[1]), (order, 200, 1010));
     assert_eq!(reports[2].cumulative_quantity, shares(200));

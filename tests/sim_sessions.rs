@@ -89,11 +89,7 @@ fn good_till_canceled_orders_wait_out_the_night_and_come_back_at_the_open() {
     desk.go_to(2 * DAY + PRE_OPEN);
     desk.both(900, 500, 910, 500);
     desk.trade(900, 10_000);
-    assert_eq!(
-        desk.fills(),
-        [],
-        "neither fills nor triggers outside hours"
-    );
+    assert_eq!(desk.fills(), [], "neither fills nor triggers outside hours");
     desk.go_to(2 * DAY + OPEN);
     assert_eq!(
         desk.fills(),
@@ -238,7 +234,11 @@ fn a_hundred_thousand_orders_expire_in_bounded_steps() {
             assert_eq!(report.kind, ReportKind::Expired);
             expired += 1;
             taken += 1;
-            assert_eq!(report.order_id, id(expired), "in the order of their arrival");
+            assert_eq!(
+                report.order_id,
+                id(expired),
+                "in the order of their arrival"
+            );
         }
         assert!(taken <= 1_024);
         if done {

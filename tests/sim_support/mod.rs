@@ -188,12 +188,7 @@ impl Desk {
         self.exchange.on_trade(now, &update).expect("not busy");
     }
 
-    pub fn command(
-        &mut self,
-        side: Side,
-        quantity: i64,
-        order_type: OrderType,
-    ) -> NewOrderCommand {
+    pub fn command(&mut self, side: Side, quantity: i64, order_type: OrderType) -> NewOrderCommand {
         let sequence = self.next_id;
         self.next_id += 1;
         NewOrderCommand {
