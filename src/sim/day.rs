@@ -7,7 +7,9 @@
 use super::book::own;
 use super::exchange::{Exchange, Work};
 use super::order::{Group, Place, SimOrder, Standing};
-use crate::types::{OrderFlags, Price, RecoveredOrder, RecoveredState, SessionPhase, TimeInForce};
+use crate::types::{
+    Nanos, OrderFlags, Price, RecoveredOrder, RecoveredState, SessionPhase, TimeInForce,
+};
 
 /// Slots looked at in one step of cancelling everything.
 const SLOTS_PER_STEP: usize = 64;
@@ -131,11 +133,14 @@ impl Exchange {
     /// Takes up a journal's state for this broker: cash, positions, and the working orders that it had acknowledged, at
     /// their last acknowledged terms. Intents without an acknowledgement are not there: a look-up says `NotFound`.
     /// Orders whose end passed in between, and immediate orders, are closed by the next
-    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew.
+    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew. For a
+    /// fresh exchange only, before its first input; sessions before `now` are history.
     ///
     /// # Panics
     /// When the working orders exceed the exchange's tables: a start with too small a capacity.
-    pub fn restore(&mut self, recovered: &RecoveredState) {
+    pub fn restore(&mut self, now: Nanos, recovered: &RecoveredState) {
+        self.time = self.time.max(now);
+        self.session.enter(self.time);
         let broker = self.settings.broker;
         for account in recovered.accounts.iter().filter(|a| a.broker == broker) {
             self.account.restore_cash(account.cash);

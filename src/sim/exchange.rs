@@ -276,10 +276,11 @@ impl Exchange {
         self.reports.pop(now).map(|(_, report)| report)
     }
 
-    /// Whether reports are on their way.
+    /// Whether a report has arrived by `now`.
+    #[inline]
     #[must_use]
-    pub const fn has_reports(&self) -> bool {
-        !self.reports.is_empty()
+    pub fn has_report(&self, now: Nanos) -> bool {
+        self.reports.next_arrival().is_some_and(|at| at <= now)
     }
 
     /// Whether an earlier input is still being worked on.

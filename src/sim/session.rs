@@ -167,7 +167,7 @@ mod tests {
             seen.push((boundary.0, marks, session.phase()));
         }
         use SessionPhase::{Closed, PostMarket, PreMarket, Regular};
-        let day = |base| {
+        let day = |base: u64| {
             [
                 (base + 10, (false, false), PreMarket),
                 (base + 20, (false, false), Regular),
