@@ -153,10 +153,10 @@ impl RiskAgent {
         for offset in 0..ports {
             let port = (self.turn + offset) % ports;
             let waiting = self.rings.ports[port].available().min(COMMANDS);
-            for _ in 0..waiting {
+            for taken in 0..waiting {
                 if !self.rings.decisions.has_room(RiskGate::RECORDS_AT_ONCE) {
-                    // The port that met the full ring is served first next time.
-                    self.turn = port;
+                    // A port that had its turn goes to the end of the line, one that had none is next.
+                    self.turn = if taken > 0 { (port + 1) % ports } else { port };
                     return served;
                 }
                 if let Some(command) = self.rings.ports[port].pop() {
