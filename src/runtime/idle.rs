@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn no_wake_up_is_lost_between_the_last_poll_and_the_park() {
-        const ROUNDS: u64 = 10_000;
+        const ROUNDS: u64 = 50_000;
         let (mut there, mut here, _) = crate::ring::channel::<u64>("there", 1);
         let (mut back, mut answer, _) = crate::ring::channel::<u64>("back", 1);
         let mut idler = Idler::new(PARKS_AT_ONCE);
@@ -334,6 +334,10 @@ mod tests {
                     seen = n;
                     work = 1;
                     back.push(n).expect("one at a time");
+                    // The next message falls before, into and behind the last look before the park.
+                    for _ in 0..n % 64 {
+                        std::hint::spin_loop();
+                    }
                 }
                 idler.idle(work);
             }
@@ -343,9 +347,13 @@ mod tests {
             there.push(n).expect("one at a time");
             wake.wake();
             // A lost wake-up would cost 20 s here.
+            let mut looks = 0_u32;
             while answer.pop().is_none() {
-                std::thread::yield_now();
-                assert!(started.elapsed() < Duration::from_secs(15), "lost at {n}");
+                looks += 1;
+                if looks.is_multiple_of(1_000) {
+                    std::thread::yield_now();
+                    assert!(started.elapsed() < Duration::from_secs(15), "lost at {n}");
+                }
             }
         }
         sleeper.join().expect("sleeper");
