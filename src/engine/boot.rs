@@ -42,7 +42,7 @@ pub(super) fn open(config: &Config, choice: StateChoice) -> Result<Boot, EngineE
     let (path, temporary) = place(config, choice)?;
     let state = StateDir::open(&path)?;
     let hot_bytes = config.journal.segment_size * u64::from(config.journal.segments);
-    let hot_dir = state.default_hot_dir(hot_bytes);
+    let hot_dir = state.hot_dir_below(&config.journal.hot, hot_bytes);
     let recovered = journal::recover(state.path(), Some(&hot_dir))?;
     let halted = state.read_halt()?;
     let epoch = state.bump_epoch()?;

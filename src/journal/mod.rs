@@ -35,7 +35,7 @@ pub use record::{Name, Record};
 pub use recover::{Recovered, inspect, recover};
 pub use repair::{Repaired, repair};
 pub use replay::{ReplayedOrder, Replayer};
-pub use state_dir::{StateDir, default_hot_dir};
+pub use state_dir::{StateDir, hot_dir_below};
 pub use text::{Dump, to_line, type_name};
 pub use writer::{JournalStatus, JournalWriter};
 

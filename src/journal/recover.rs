@@ -13,7 +13,7 @@ use super::repair::settle;
 use super::replay::Replayer;
 use crate::types::{
     BrokerId, InstrumentId, Nanos, RecoveredAccount, RecoveredOrder, RecoveredPosition,
-    RecoveredState, RecoveredTradingState, Scope, StrategyId, Symbol,
+    RecoveredShare, RecoveredState, RecoveredTradingState, Scope, StrategyId, Symbol,
 };
 
 /// A journal's state. The ids in `state` are places in `symbols`, `brokers` and `strategies`.
@@ -151,6 +151,11 @@ impl Recovered {
             .filter_map(|held| remap_position(held).transpose())
             .collect::<Result<Vec<_>, JournalError>>()?;
         positions.sort_by_key(|held| (held.broker, held.instrument));
+        let shares = state.shares.iter().map(|share| RecoveredShare {
+            strategy: strategies[share.strategy.index()],
+            instrument: instruments[share.instrument.index()],
+            position: share.position,
+        });
         let accounts = state.accounts.iter().filter_map(|account| {
             let broker = configured(account.broker)?;
             Some(RecoveredAccount { broker, ..*account })
@@ -164,6 +169,7 @@ impl Recovered {
                 .collect::<Result<_, JournalError>>()?,
             accounts: accounts.collect(),
             positions,
+            shares: shares.collect(),
             trading_states: state
                 .trading_states
                 .iter()

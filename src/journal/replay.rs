@@ -12,8 +12,8 @@ use super::record::Record;
 use crate::types::{
     ApprovedOrder, ApprovedReplace, BrokerId, ExecutionId, ExecutionReport, InstrumentId, Money,
     Nanos, OrderId, OrderInput, OrderState, OrderStatus, OrderType, Position, RecoveredAccount,
-    RecoveredOrder, RecoveredPosition, RecoveredState, RecoveredTradingState, RefusalCode,
-    ReportKind, RiskRecord, Scope, StageStamps, TradingState,
+    RecoveredOrder, RecoveredPosition, RecoveredShare, RecoveredState, RecoveredTradingState,
+    RefusalCode, ReportKind, RiskRecord, Scope, StageStamps, StrategyId, TradingState,
 };
 
 /// An order during a replay.
@@ -43,6 +43,7 @@ pub struct Replayer {
     executions: HashSet<(OrderId, BrokerId, ExecutionId)>,
     cash: Vec<(BrokerId, Money)>,
     positions: HashMap<(BrokerId, InstrumentId), Position>,
+    shares: HashMap<(StrategyId, InstrumentId), Position>,
     trading_states: Vec<RecoveredTradingState>,
     start_of_day: Option<(u32, Money)>,
     high_water_mark: Option<Money>,
@@ -256,10 +257,12 @@ impl Replayer {
             return Ok(());
         }
         let (mut instrument, mut side) = (None, report.side);
+        let mut strategy = StrategyId::EXTERNAL;
         if let Some(order) = self.orders.get(&report.order_id) {
             // The order knows what it is; the report only says so.
             instrument = Some(order.approved.request.order.instrument);
             side = order.approved.request.order.side;
+            strategy = order.approved.request.strategy;
             broker = order.approved.broker;
             let cumulative = report.cumulative_quantity;
             self.input(
@@ -279,6 +282,10 @@ impl Replayer {
         let Some(_) = position.apply(side, quantity, price, report.fee) else {
             return Err(overflow);
         };
+        let share = self.shares.entry((strategy, instrument)).or_default();
+        if share.apply(side, quantity, price, report.fee).is_none() {
+            return Err(overflow);
+        }
         if let Some((_, cash)) = self.cash.iter_mut().find(|(known, _)| *known == broker) {
             let paid = price.notional(side.signed(quantity));
             *cash = cash
@@ -426,10 +433,21 @@ impl Replayer {
             })
             .collect();
         positions.sort_by_key(|position| (position.broker, position.instrument));
+        let mut shares: Vec<RecoveredShare> = self
+            .shares
+            .iter()
+            .map(|(&(strategy, instrument), &position)| RecoveredShare {
+                strategy,
+                instrument,
+                position,
+            })
+            .collect();
+        shares.sort_by_key(|share| (share.strategy, share.instrument));
         RecoveredState {
             orders,
             accounts,
             positions,
+            shares,
             trading_states: self.trading_states.clone(),
             start_of_day: self.start_of_day,
             high_water_mark: self.high_water_mark,

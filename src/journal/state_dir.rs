@@ -22,7 +22,6 @@ const IDENTITY: &str = "IDENTITY";
 const HOT: &str = "HOT";
 const PROBE: &str = ".probe";
 /// Shared memory on every Linux.
-const SHARED_MEMORY: &str = "/dev/shm";
 /// `TMPFS_MAGIC` of statfs(2).
 const TMPFS: i64 = 0x0102_1994;
 
@@ -66,10 +65,10 @@ impl StateDir {
         &self.path
     }
 
-    /// Where this directory's hot segments go by default: see [`default_hot_dir`].
+    /// Where this directory's hot segments go: see [`hot_dir_below`].
     #[must_use]
-    pub fn default_hot_dir(&self, bytes: u64) -> PathBuf {
-        default_hot_dir(&self.path, bytes)
+    pub fn hot_dir_below(&self, base: &Path, bytes: u64) -> PathBuf {
+        hot_dir_below(base, &self.path, bytes)
     }
 
     /// Begins a boot: the epoch after every one on record, on disk before this returns.
@@ -272,12 +271,12 @@ pub(super) fn forget_hot_dir(dir: &Path) -> Result<(), JournalError> {
     remove_small(dir, HOT)
 }
 
-/// Where hot segments of a state directory go by default: a directory of its own on `/dev/shm`, named after the state
-/// directory's path, when that is a tmpfs with room for `bytes`; else `hot` inside the state directory, where stalls
-/// of about 0.1 ms are to be expected.
+/// Where hot segments of a state directory go: a directory of their own below `base` (`/dev/shm` by default), named
+/// after the state directory's path, when that is a tmpfs with room for `bytes`; else `hot` inside the state
+/// directory, where stalls of about 0.1 ms are to be expected.
 #[must_use]
-pub fn default_hot_dir(state_dir: &Path, bytes: u64) -> PathBuf {
-    let roomy = rustix::fs::statfs(SHARED_MEMORY).is_ok_and(|stat| {
+pub fn hot_dir_below(base: &Path, state_dir: &Path, bytes: u64) -> PathBuf {
+    let roomy = rustix::fs::statfs(base).is_ok_and(|stat| {
         let free = stat.f_bavail.saturating_mul(stat.f_bsize.max(0) as u64);
         stat.f_type == TMPFS && free >= bytes
     });
@@ -295,7 +294,7 @@ pub fn default_hot_dir(state_dir: &Path, bytes: u64) -> PathBuf {
         .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-    Path::new(SHARED_MEMORY).join(format!("shrike-{hash:016x}"))
+    base.join(format!("shrike-{hash:016x}"))
 }
 
 /// Makes a hot directory for this user alone.
@@ -406,7 +405,7 @@ mod tests {
             make_hot_dir(&link),
             Err(JournalError::HotDirectory { .. })
         ));
-        let fallback = default_hot_dir(dir.path(), u64::MAX);
+        let fallback = hot_dir_below(Path::new("/dev/shm"), dir.path(), u64::MAX);
         assert_eq!(
             fallback,
             dir.path().join("hot"),
