@@ -1,7 +1,8 @@
 //! The ORDER agent: what is on record when, what goes to whom, and every kind of report.
 //!
 //! Runs on: the test runner.
-//! Owns: the behaviour of approval, refusal, cancel, replace, cancel-all, the durable path and full rings.
+//! Owns: the behaviour of approval, refusal, cancel, replace, cancel-all, the durable path and full
+//! rings.
 //! Never: looks inside the agent beyond its table.
 
 mod order_rig;
@@ -703,6 +704,24 @@ fn a_held_replace_waits_for_the_disk_and_a_cancel_goes_before_it() {
     );
 }
 
+#[test]
+fn an_order_is_not_sent_again_when_its_held_replace_is_settled_by_a_look_up() {
+    let mut rig = Rig::new();
+    rig.approve(durable(id(1)));
+    rig.set_durable(1);
+    rig.run();
+    rig.say_kind(ReportKind::Accepted, id(1));
+    rig.decide(replace(id(1), 150, 51));
+    rig.commands(A);
+    rig.say_kind(ReportKind::InDoubt, id(1));
+    rig.say_kind(ReportKind::Status, id(1));
+    assert_eq!(rig.exposures(), [replace_done(id(1), false)]);
+    rig.set_durable(100);
+    rig.run();
+    assert!(rig.commands(A).is_empty());
+    assert_eq!(rig.status(id(1)), OrderStatus::New);
+}
+
 fn cancel_all(scope: Scope, instrument: Option<InstrumentId>) -> RiskDecision {
     RiskDecision::CancelAll(CancelAllRequest {
         scope,
@@ -711,7 +730,8 @@ fn cancel_all(scope: Scope, instrument: Option<InstrumentId>) -> RiskDecision {
     })
 }
 
-/// Orders 1 to 4: (broker, strategy, instrument) = (A, 1, IBM), (B, 1, GE), (A, 2, GE), (B, 2, IBM).
+/// Orders 1 to 4: (broker, strategy, instrument) = (A, 1, IBM), (B, 1, GE), (A, 2, GE), (B, 2,
+/// IBM).
 fn four_orders(rig: &mut Rig) {
     let orders = [(A, 1, IBM), (B, 1, GE), (A, 2, GE), (B, 2, IBM)];
     for (sequence, (broker, strategy, instrument)) in (1..).zip(orders) {
