@@ -103,7 +103,9 @@ impl Twin {
                     assert!(taken.is_ok(), "only a legal replace leaves");
                 }),
                 Record::Execution(report) => {
-                    if let Some(input) = input(report) {
+                    // The fill of an order that the table forgot is nobody's.
+                    let known = rig.path.orders().get(report.order_id).is_some();
+                    if let Some(input) = input(report).filter(|_| known) {
                         self.apply(report.order_id, |state| {
                             let _ = state.apply(input);
                         });
