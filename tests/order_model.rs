@@ -6,6 +6,7 @@
 
 mod order_rig;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use order_rig::*;
@@ -295,19 +296,7 @@ fn step(rig: &mut Rig, twin: &mut Twin, (action, order, a, b): Step) {
                 .push(RiskDecision::Cancel(request))
                 .expect("room");
         }
-        6 => {
-            let id = pick(twin, order);
-            // RISK approves one replace at a time, of orders that it holds exposure for.
-            let Some(held) = twin.reservations.get_mut(&id) else {
-                return;
-            };
-            if held.pending.is_none() {
-                let quantity = 20 + i64::from(a);
-                held.pending = Some(shares(quantity));
-                let replace = order_rig::replace(id, quantity, 50 + i64::from(b % 3));
-                rig.decisions.push(replace).expect("room");
-            }
-        }
+        6 => ask_replace(rig, twin, order, a, b),
         7 => {
             let scopes = [
                 Scope::Firm,
@@ -336,34 +325,50 @@ fn step(rig: &mut Rig, twin: &mut Twin, (action, order, a, b): Step) {
             rig.now = rig.now.plus(u64::from(a) * 10_000_000);
             twin.hear_port(rig);
         }
-        _ => {
-            let id = pick(twin, order);
-            let said = random_report(twin, id, a, b);
-            let first = said.kind == ReportKind::Fill
-                && twin.executions.insert((said.broker, said.execution_id));
-            if first {
-                let units = said.last_quantity;
-                twin.position += i128::from(units.units());
-                let filled = twin.filled.entry(id).or_default();
-                *filled = filled.checked_add(units).expect("small");
-            }
-            rig.reports[said.broker.index()]
-                .push(BrokerReport::Execution(said))
-                .expect("room");
-        }
+        _ => say(rig, twin, order, a, b),
+    }
+}
+
+/// A broker says something of an order.
+fn say(rig: &mut Rig, twin: &mut Twin, order: u8, a: u8, b: u8) {
+    let id = pick(twin, order);
+    let said = random_report(twin, id, a, b);
+    let first =
+        said.kind == ReportKind::Fill && twin.executions.insert((said.broker, said.execution_id));
+    if first {
+        let quantity = said.last_quantity;
+        twin.position += i128::from(quantity.units());
+        let filled = twin.filled.entry(id).or_default();
+        *filled = filled.checked_add(quantity).expect("small");
+    }
+    rig.reports[said.broker.index()]
+        .push(BrokerReport::Execution(said))
+        .expect("room");
+}
+
+/// RISK asks for other terms: one replace at a time, of orders that it holds exposure for.
+fn ask_replace(rig: &mut Rig, twin: &mut Twin, order: u8, a: u8, b: u8) {
+    let id = pick(twin, order);
+    let Some(held) = twin.reservations.get_mut(&id) else {
+        return;
+    };
+    if held.pending.is_none() {
+        let quantity = 20 + i64::from(a);
+        held.pending = Some(shares(quantity));
+        let replace = order_rig::replace(id, quantity, 50 + i64::from(b % 3));
+        rig.decisions.push(replace).expect("room");
     }
 }
 
 /// RISK reserves; it has one entry for an id.
 fn reserve(twin: &mut Twin, order: &ApprovedOrder) {
     let id = order.request.order_id;
-    if !twin.reservations.contains_key(&id) {
-        let held = Reservation {
+    if let Entry::Vacant(place) = twin.reservations.entry(id) {
+        place.insert(Reservation {
             quantity: order.request.order.quantity,
             pending: None,
             filled: Quantity::ZERO,
-        };
-        twin.reservations.insert(id, held);
+        });
         twin.released.remove(&id);
     }
 }
@@ -396,7 +401,11 @@ fn walk(steps: &[Step], capacity: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn table_journal_exposure_and_port_agree_after_every_step(
