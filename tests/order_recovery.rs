@@ -16,14 +16,6 @@ fn query(id: OrderId) -> BrokerCommand {
     BrokerCommand::Query { order_id: id }
 }
 
-fn cancel_command(id: OrderId) -> BrokerCommand {
-    BrokerCommand::Cancel { order_id: id }
-}
-
-fn closed(id: OrderId) -> Exposure {
-    Exposure::Closed { order_id: id }
-}
-
 fn in_doubt(rig: &mut Rig, id: OrderId) {
     rig.approve(approved(id));
     rig.say_kind(ReportKind::Sent, id);

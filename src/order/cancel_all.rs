@@ -2,8 +2,7 @@
 //!
 //! Runs on: ORDER.
 //! Owns: the walks under way: scope, place, and the last order that each may touch.
-//! Never: touches an order that was approved after the request; does more than a cycle's share at
-//! once.
+//! Never: touches an order approved after the request; does more than a cycle's share.
 
 use super::fast_path::FastExecutionPath;
 use super::manager::OrderEntry;

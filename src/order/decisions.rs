@@ -1,13 +1,11 @@
 //! What RISK decided: journaled, then acted on.
 //!
 //! Runs on: ORDER.
-//! Owns: the way of an approved order, a cancel and a replace to the broker's ring, and ORDER's own
-//! refusals.
-//! Never: sends what is not on record; sends an order to another broker than the approved one;
-//! takes an id twice.
+//! Owns: the way of orders, cancels and replaces to a broker's ring, and ORDER's own refusals.
+//! Never: sends what is not on record; reroutes an approved order; takes an id twice.
 
 use super::fast_path::FastExecutionPath;
-use super::manager::{OrderEntry, OrderManager, PendingTerms};
+use super::manager::{Held, OrderEntry, OrderManager, PendingTerms};
 use crate::journal::{Pen, Record};
 use crate::types::{
     ApprovedOrder, ApprovedReplace, BrokerCommand, BrokerId, CancelRequest, Event, Exposure, Money,
@@ -82,7 +80,7 @@ impl<P: Pen> FastExecutionPath<P> {
         let entry = self.orders.entry_mut(slot);
         entry.stamps.order = offset;
         if self.durable_default || entry.order.flags.contains(OrderFlags::DURABLE) {
-            entry.held_until = sequence;
+            entry.held = Held::Order(sequence);
             self.held[approved.broker.index()].push(id, sequence);
         } else {
             let command = entry.new_order_command(id);
@@ -204,10 +202,10 @@ impl<P: Pen> FastExecutionPath<P> {
                 return;
             }
         };
-        let held = std::mem::take(&mut self.orders.entry_mut(slot).held_until) != 0;
-        let never_left = held && self.orders.entry(slot).pending.is_none();
+        let held = std::mem::replace(&mut self.orders.entry_mut(slot).held, Held::Nothing);
+        let never_left = matches!(held, Held::Order(_));
         let mut state = state;
-        if held && !never_left {
+        if matches!(held, Held::Replace(_)) {
             // The cancel goes ahead of a replace that waits for the disk: the old terms are what is
             // canceled.
             let entry = self.orders.entry(slot);
@@ -285,7 +283,7 @@ impl<P: Pen> FastExecutionPath<P> {
         entry.pending = Some(terms);
         let broker = entry.broker;
         if self.durable_default || entry.order.flags.contains(OrderFlags::DURABLE) {
-            entry.held_until = sequence;
+            entry.held = Held::Replace(sequence);
             self.held[broker.index()].push(order_id, sequence);
         } else {
             let command = entry.replace_command(order_id, terms);

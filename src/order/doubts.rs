@@ -1,10 +1,8 @@
 //! Orders whose fate has to be asked for, and when.
 //!
 //! Runs on: ORDER.
-//! Owns: the times of look-ups: at once, again after 100 ms, doubling to 5 s, and once for each
-//! time a link comes up.
-//! Never: asks a broker whose link is down; loses an order that is still in doubt; allocates after
-//! construction.
+//! Owns: the times of look-ups: after 100 ms, doubling to 5 s, and whenever a link comes up.
+//! Never: asks a broker whose link is down; loses an order that is still in doubt.
 //!
 //! One list for each broker and waiting time, linked through the table's slots. Time only runs
 //! forward, so each

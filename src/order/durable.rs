@@ -2,10 +2,10 @@
 //!
 //! Runs on: ORDER.
 //! Owns: one queue a broker, in the order of the journal.
-//! Never: lets an order leave before its intent is on disk, or at all once the disk failed before
-//! that.
+//! Never: lets an order leave before its intent is on disk, or after the disk failed it.
 
 use super::fast_path::FastExecutionPath;
+use super::manager::Held;
 use crate::journal::Pen;
 use crate::types::{BrokerCommand, BrokerReject, Nanos, OrderId, ReportKind};
 
@@ -87,25 +87,26 @@ impl<P: Pen> FastExecutionPath<P> {
     /// Whether the intent is done with.
     fn release(&mut self, broker: usize, intent: HeldIntent, now: Nanos) -> bool {
         let HeldIntent { order_id, sequence } = intent;
-        let waiting = self
-            .orders
-            .find(order_id)
-            .filter(|&slot| self.orders.entry(slot).held_until == sequence);
-        // Canceled meanwhile.
-        let Some(slot) = waiting else {
+        let Some(slot) = self.orders.find(order_id) else {
             return true;
+        };
+        let entry = *self.orders.entry(slot);
+        let replace = match entry.held {
+            Held::Order(held) if held == sequence => None,
+            Held::Replace(held) if held == sequence && entry.pending.is_some() => entry.pending,
+            // Canceled or overtaken meanwhile.
+            _ => return true,
         };
         let on_disk = self.pen.durable_sequence() >= sequence;
         if !on_disk && !self.pen.has_failed() {
             return false;
         }
-        let entry = *self.orders.entry(slot);
         if on_disk && self.routing.is_up(entry.broker) {
             if !self.commands[broker].has_room(1) {
                 return false;
             }
-            self.orders.entry_mut(slot).held_until = 0;
-            let command = match entry.pending {
+            self.orders.entry_mut(slot).held = Held::Nothing;
+            let command = match replace {
                 Some(terms) => BrokerCommand::Replace(entry.replace_command(order_id, terms)),
                 None => BrokerCommand::New(entry.new_order_command(order_id)),
             };
@@ -115,8 +116,8 @@ impl<P: Pen> FastExecutionPath<P> {
         if !self.has_room_for_report() {
             return false;
         }
-        self.orders.entry_mut(slot).held_until = 0;
-        let kind = match entry.pending {
+        self.orders.entry_mut(slot).held = Held::Nothing;
+        let kind = match replace {
             Some(_) => ReportKind::ReplaceRejected,
             None => ReportKind::NotSent,
         };

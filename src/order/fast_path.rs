@@ -1,8 +1,7 @@
 //! The ORDER agent's duty cycle, and how it begins after a restart.
 //!
 //! Runs on: ORDER.
-//! Owns: the order of work in a cycle: what came back, what was held, what is in doubt, what is
-//! new.
+//! Owns: the order of work in a cycle: what came back, was held, is in doubt, is new.
 //! Never: takes an input without room for everything that it may write.
 
 use std::sync::Arc;

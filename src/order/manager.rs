@@ -22,6 +22,14 @@ pub struct PendingTerms {
     pub risk_price: Price,
 }
 
+/// What waits until its intent, of that sequence, is on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Held {
+    Nothing,
+    Order(u64),
+    Replace(u64),
+}
+
 /// One order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OrderEntry {
@@ -49,9 +57,8 @@ pub struct OrderEntry {
     pub strategy: StrategyId,
     /// Place in the order of insertion: tells a cancel-all which orders came after it.
     pub(super) serial: u64,
-    /// Sequence of the intent that must be on disk before the order, or its replace, leaves; 0 when
-    /// nothing waits.
-    pub(super) held_until: u64,
+    /// What waits for the disk.
+    pub(super) held: Held,
     /// RISK holds exposure for it.
     pub(super) reserved: bool,
     /// Its bytes left, or may have left.
@@ -80,7 +87,7 @@ impl Default for OrderEntry {
             preferred_broker: None,
             strategy: StrategyId::EXTERNAL,
             serial: 0,
-            held_until: 0,
+            held: Held::Nothing,
             reserved: false,
             sent: false,
             cancel_wanted: false,
@@ -194,6 +201,21 @@ impl OrderEntry {
             strategy: self.strategy,
             quantity: terms.quantity,
             order_type: terms.order_type,
+        }
+    }
+
+    /// Whether what is held may still leave: nothing was said of the order that overtook it.
+    pub(super) fn holds_good(&self) -> bool {
+        match self.held {
+            Held::Nothing => true,
+            Held::Order(_) => {
+                self.state.status() == OrderStatus::PendingNew
+                    && !self.state.is_acknowledged()
+                    && !self.sent
+            }
+            Held::Replace(_) => {
+                self.state.status() == OrderStatus::PendingReplace && self.pending.is_some()
+            }
         }
     }
 

@@ -1,11 +1,8 @@
-//! The ORDER agent: the order table and its life cycles, the journal's pen, and the way to the
-//! brokers.
+//! The ORDER agent: the order table, the journal's pen, and the way to the brokers.
 //!
-//! Runs on: ORDER's thread; [`PortHealth`] and [`OrderGauges`] are read from any thread.
-//! Owns: every order from its approval to its end, and which broker commands and reports follow
-//! from it.
-//! Never: acts on an intent or a report before it is in the journal; sends an order twice or
-//! elsewhere; sheds a report.
+//! Runs on: ORDER's thread; [`PortHealth`] and [`OrderGauges`] are read from any.
+//! Owns: every order from its approval to its end, and what follows from each event.
+//! Never: acts on what is not in the journal yet; sends an order twice or elsewhere.
 
 mod cancel_all;
 mod decisions;

@@ -1,9 +1,8 @@
 //! What ports are told, and what happens when one does not listen fast enough.
 //!
 //! Runs on: ORDER writes; ports and the engine read [`PortHealth`].
-//! Owns: the writing ends towards ports, RISK (exposure) and the cold side, and each port's gap.
-//! Never: waits for a port: a full one is marked as lagged, its strategy killed, and told
-//! everything again later.
+//! Owns: the writing ends towards ports, RISK and the cold side, and each port's gap.
+//! Never: waits for a port: a full one is marked, its strategy killed, and told again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

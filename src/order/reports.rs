@@ -6,7 +6,7 @@
 
 use super::executions::Source;
 use super::fast_path::FastExecutionPath;
-use super::manager::OrderEntry;
+use super::manager::{Held, OrderEntry};
 use crate::journal::{Pen, Record};
 use crate::types::{
     Applied, BrokerId, BrokerReject, BrokerReport, Event, ExecutionId, ExecutionReport, Exposure,
@@ -116,36 +116,38 @@ impl OrderEntry {
     }
 
     /// Takes over the terms that hold after a report; says how a replace ended, if one did, and
-    /// whether the broker's terms are others than the ones that were asked for.
+    /// whether the broker works terms that nobody asked for.
     fn settle_terms(
         &mut self,
         before: &OrderState,
         report: &ExecutionReport,
     ) -> (Option<bool>, bool) {
-        let pending = before.pending_quantity();
         if self.state.status().is_terminal() {
             self.pending = None;
             return (None, false);
         }
-        let resolved = pending.is_positive() && self.state.pending_quantity().is_zero();
+        let (old, asked, now) = (
+            before.quantity(),
+            before.pending_quantity(),
+            self.state.quantity(),
+        );
+        let resolved = asked.is_positive() && self.state.pending_quantity().is_zero();
+        let old_terms = now == old && report.order_type == self.order_type;
         let accepted = match report.kind {
-            ReportKind::Replaced => true,
-            ReportKind::Status => {
-                let old =
-                    report.quantity == before.quantity() && report.order_type == self.order_type;
-                // Terms that nobody asked for: the larger reservation is kept.
-                !old && (report.quantity == pending || pending >= before.quantity())
-            }
+            ReportKind::Replaced if now == asked => true,
+            ReportKind::Status if now == asked => !old_terms,
+            // The quantity decides; of two that are both wrong the larger reservation is kept.
+            ReportKind::Replaced | ReportKind::Status => now != old && asked >= old,
             _ => false,
         };
-        let larger = report.quantity > before.quantity().max(pending);
         let odd = match report.kind {
-            ReportKind::Replaced | ReportKind::Status => {
-                self.order_type = report.order_type;
-                larger
-            }
+            ReportKind::Replaced => now != if resolved { asked } else { old },
+            ReportKind::Status => now != old && now != asked,
             _ => false,
         };
+        if matches!(report.kind, ReportKind::Replaced | ReportKind::Status) {
+            self.order_type = report.order_type;
+        }
         if !resolved {
             return (None, odd);
         }
@@ -289,6 +291,9 @@ impl<P: Pen> FastExecutionPath<P> {
             entry.cancel_wanted = true;
         }
         let (outcome, odd) = entry.settle_terms(&before, &report);
+        if !entry.holds_good() {
+            entry.held = Held::Nothing;
+        }
         let released = over && std::mem::take(&mut entry.reserved);
         let lacking = matches!(kind, ReportKind::Canceled | ReportKind::Expired)
             && report.cumulative_quantity > entry.state.filled();

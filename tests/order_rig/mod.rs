@@ -428,3 +428,34 @@ pub fn recovered(id: OrderId, inputs: &[OrderInput]) -> RecoveredOrder {
         stamps: StageStamps::at(1_000),
     }
 }
+
+pub fn closed(id: OrderId) -> Exposure {
+    Exposure::Closed { order_id: id }
+}
+
+pub fn replace_done(id: OrderId, accepted: bool) -> Exposure {
+    Exposure::ReplaceDone {
+        order_id: id,
+        accepted,
+    }
+}
+
+pub fn cancel_command(id: OrderId) -> BrokerCommand {
+    BrokerCommand::Cancel { order_id: id }
+}
+
+/// (quantity, done) of each fill that RISK was told.
+pub fn exposed_fills(exposures: &[Exposure]) -> Vec<(Quantity, bool)> {
+    let fill = |exposure: &Exposure| match *exposure {
+        Exposure::Fill { quantity, done, .. } => Some((quantity, done)),
+        _ => None,
+    };
+    exposures.iter().filter_map(fill).collect()
+}
+
+pub fn working_order(rig: &mut Rig, id: OrderId) {
+    rig.approve(approved(id));
+    rig.say_kind(ReportKind::Sent, id);
+    rig.say_kind(ReportKind::Accepted, id);
+    rig.forget();
+}
