@@ -260,7 +260,7 @@ fn the_reports_counts_add_up() {
         ]
         .map(count)
         .iter()
-        .sum()
+        .sum::<u64>()
     );
     let orders = Table::read(&report.join("orders.csv"));
     assert_eq!(count("submitted"), orders.rows().len() as u64);

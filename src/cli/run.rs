@@ -69,7 +69,7 @@ fn session(
         say(&serde_json::to_string(&session.report)?);
     } else {
         say("");
-        say(&crate::cold::summary(&session.report));
+        say(&session.to_string());
     }
     match fault {
         Some(fault) => Err(fault),

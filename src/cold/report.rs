@@ -566,3 +566,9 @@ where
         None => serializer.serialize_none(),
     }
 }
+
+impl std::fmt::Display for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&super::text::summary(&self.report))
+    }
+}
