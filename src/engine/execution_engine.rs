@@ -138,8 +138,7 @@ impl ExecutionEngine {
         } = *blueprint;
         let plan = wiring::plan(&config, recruits.len())?;
         let boot = boot::open(&config, choice)?;
-        let bus = (self.bus.clone(), publisher, delivery);
-        let wired = wiring::wire(&config, boot, plan, recruits, bus)?;
+        let wired = wiring::wire(&config, boot, plan, recruits, (publisher, delivery))?;
         let _ = self.live.set(Live {
             shared: std::sync::Arc::clone(&wired.shared),
             manager: std::sync::Arc::clone(&wired.manager),

@@ -5,7 +5,7 @@
 //! Never: holds trading logic.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::algorithm::{Algorithm, AlgorithmAgent, AlgorithmParameters};
 use super::boot::{self, Boot, Tables};
@@ -17,14 +17,15 @@ use super::port::{OrderView, Port, PortParts};
 use super::settings::{self, Roster, nanos};
 use super::shared::{BrokerInfo, EngineShared};
 use super::source::{self, Opened};
-use crate::cold::{ColdAgent, ColdSettings, ColdShared, Delivery, EventBus, Publisher};
+use crate::cold::{ColdAgent, ColdSettings, ColdShared, Delivery, Publisher};
 use crate::config::{Config, Speed};
 use crate::gateway::GatewayRings;
 use crate::gateway::paper::{self, PaperParts};
 use crate::journal::{JournalStatus, JournalWriter};
+use crate::market::feed::DEFAULT_ROWS_PER_POLL;
 use crate::market::{AlgorithmRing, FeedOutputs, FeedStatus, MarketFeed};
 use crate::order::{FastExecutionPath, OrderGauges, OrderRings, PortHealth};
-use crate::ring::{BoardReader, Consumer, Producer, RingKind, Topology, board};
+use crate::ring::{BoardReader, BoardWriter, Consumer, Producer, RingKind, Topology, board};
 use crate::risk::{RiskAgent, RiskRings, RiskStatus};
 use crate::runtime::layout::{Plan, PlanRequest, Role};
 use crate::runtime::{
@@ -46,7 +47,7 @@ pub(super) struct Recruit {
 pub(super) struct Wired {
     pub machine: Machine,
     pub shared: Arc<EngineShared>,
-    pub manager: Arc<std::sync::Mutex<ExecutionManager>>,
+    pub manager: Arc<Mutex<ExecutionManager>>,
     pub spare_ports: Vec<ExecutionManager>,
     pub topology: Topology,
     pub cold: ColdShared,
@@ -68,7 +69,7 @@ pub(super) struct Wired {
 struct Parts<'a> {
     config: &'a Config,
     boot: &'a Boot,
-    recovered: &'a RecoveredState,
+    recovered: RecoveredState,
     table: Arc<InstrumentTable>,
     brokers: Vec<BrokerInfo>,
     roster: Roster,
@@ -83,7 +84,8 @@ struct Parts<'a> {
 /// Agents by the role that the plan gives them.
 type Cast = HashMap<Role, Box<dyn Agent>>;
 
-/// Rings with one end on each side of the hot agents.
+/// The ports' ends of their rings.
+#[derive(Default)]
 struct PortRings {
     requests: Vec<Producer<PortCommand>>,
     reports: Vec<Consumer<OrderReport>>,
@@ -102,13 +104,20 @@ pub(super) fn plan(config: &Config, algorithms: usize) -> Result<Plan, EngineErr
     Ok(crate::runtime::layout::plan(&request)?)
 }
 
-pub(super) fn wire(
-    config: &Config,
-    boot: Boot,
-    plan: Plan,
-    recruits: Vec<Recruit>,
-    bus: (EventBus, Publisher, Delivery),
-) -> Result<Wired, EngineError> {
+/// What is known before the first agent is built.
+struct Ground<'a> {
+    parts: Parts<'a>,
+    guard: Guard,
+    opened: Opened,
+    board: BoardWriter,
+}
+
+fn lay_ground<'a>(
+    config: &'a Config,
+    boot: &'a Boot,
+    plan: &Plan,
+    recruits: &[Recruit],
+) -> Result<Ground<'a>, EngineError> {
     let labels: Vec<String> = recruits
         .iter()
         .map(|recruit| recruit.label.clone())
@@ -116,16 +125,11 @@ pub(super) fn wire(
     let roster = Roster::new(&labels, config.threads.max_ports)?;
     let brokers = settings::brokers(config);
     let table = Arc::new(settings::instruments(config, &boot.recovered.symbols));
-    let recovered = remap(&boot, &table, &brokers, &roster)?;
-    let Opened {
-        source,
-        clock,
-        time,
-    } = source::open(config, &table, plan.layout)?;
-    let schedule = settings::schedule(config, clock.now())?;
+    let recovered = remap(boot, &table, &brokers, &roster)?;
+    let opened = source::open(config, &table, plan.layout)?;
+    let schedule = settings::schedule(config, opened.clock.now())?;
     let routing = settings::routing(config, &brokers, &table)?;
     let guard = Guard::default();
-    let memory = lock_memory(config);
     let (board_writer, board_reader) = board(table.len());
     let shared = Arc::new(EngineShared::new(
         Arc::clone(&table),
@@ -135,32 +139,59 @@ pub(super) fn wire(
         Arc::new(RiskStatus::new()),
         Arc::clone(&guard.faults),
     ));
-    let tables = Tables {
-        instruments: &table,
-        brokers: brokers.iter().map(|broker| broker.name.as_str()).collect(),
-        strategies: &roster.names,
-    };
-    let (writer, follower) = boot::begin_journal(config, &boot, &tables, clock.now())?;
-    let journal = writer.status();
     let parts = Parts {
         config,
-        boot: &boot,
-        recovered: &recovered,
+        boot,
+        recovered,
         table,
         brokers,
         roster,
-        clock: clock.clone(),
-        schedule: schedule.clone(),
+        clock: opened.clock.clone(),
+        schedule,
         routing,
-        shared: Arc::clone(&shared),
+        shared,
         kill: Arc::clone(&guard.kill),
         board: board_reader,
     };
+    Ok(Ground {
+        parts,
+        guard,
+        opened,
+        board: board_writer,
+    })
+}
+
+/// Builds every agent, joins them by rings, and starts them (MARKET and algorithms wait).
+pub(super) fn wire(
+    config: &Config,
+    boot: Boot,
+    plan: Plan,
+    recruits: Vec<Recruit>,
+    (publisher, delivery): (Publisher, Delivery),
+) -> Result<Wired, EngineError> {
+    let memory = lock_memory(config);
+    let Ground {
+        parts,
+        guard,
+        opened,
+        board,
+    } = lay_ground(config, &boot, &plan, &recruits)?;
+    let tables = Tables {
+        instruments: &parts.table,
+        brokers: parts
+            .brokers
+            .iter()
+            .map(|broker| broker.name.as_str())
+            .collect(),
+        strategies: &parts.roster.names,
+    };
+    let (writer, follower) = boot::begin_journal(config, &boot, &tables, parts.clock.now())?;
+    let journal = writer.status();
     let mut topology = Topology::new();
     let mut cast = Cast::new();
     let (dirty_in, dirty_out) = topology.ring(RingKind::DirtyInstruments, None, None);
     let mut outputs = FeedOutputs {
-        board: board_writer,
+        board,
         paper: Vec::new(),
         dirty: dirty_in,
         algorithms: Vec::new(),
@@ -182,33 +213,38 @@ pub(super) fn wire(
         &mut ports,
         recruits,
     );
-    let manager = Arc::new(std::sync::Mutex::new(ports.remove(0)));
-    let rows = if time.is_some() {
+    let manager = Arc::new(Mutex::new(ports.remove(0)));
+    let rows = if opened.time.is_some() {
         1
     } else {
-        crate::market::feed::DEFAULT_ROWS_PER_POLL
+        DEFAULT_ROWS_PER_POLL
     };
-    let feed = MarketFeed::new(source, outputs, rows)?;
+    let feed = MarketFeed::new(opened.source, outputs, rows)?;
     let feed_status = feed.status();
     cast.insert(Role::Market, Box::new(feed));
-    let (bus, publisher, delivery) = bus;
     let (cold, cold_shared) = ColdAgent::new(
         ColdSettings::default(),
-        recovered.clone(),
+        parts.recovered.clone(),
         hot.events,
         parts.board.clone(),
         publisher,
         journal_source(&boot),
     );
-    drop(bus);
     cast.insert(
         Role::Cold,
         Box::new(EnginePortAgent::new(Box::new(cold), Arc::clone(&manager))),
     );
     cast.insert(Role::Journal, Box::new(JournalAgent::new(follower)));
     cast.insert(Role::Delivery, Box::new(delivery));
-    let roster = parts.roster.clone();
-    let machine = cast_machine(config, &plan, cast, &clock, &guard, time)?;
+    let machine = cast_machine(config, &plan, cast, &parts.clock, &guard, opened.time)?;
+    let Parts {
+        shared,
+        clock,
+        schedule,
+        recovered,
+        roster,
+        ..
+    } = parts;
     Ok(Wired {
         machine,
         shared,
@@ -274,47 +310,28 @@ fn hot_agents(
     dirty: Consumer<InstrumentId>,
     writer: JournalWriter,
 ) -> Result<HotEnds, EngineError> {
-    let config = parts.config;
     let (decisions_in, decisions_out) = topology.ring(RingKind::Decisions, None, None);
     let (exposure_in, exposure_out) = topology.ring(RingKind::Exposure, None, None);
     let (events_in, events_out) = topology.ring(RingKind::OrderEvents, None, None);
-    let (mut requests, mut risk_ports) = (Vec::new(), Vec::new());
-    let (mut port_reports, mut reports) = (Vec::new(), Vec::new());
+    let (mut ports, mut risk_ports, mut port_reports) =
+        (PortRings::default(), Vec::new(), Vec::new());
     for port in 0..parts.roster.ports {
         let (writer, reader) = topology.ring(RingKind::PortRequests, Some(port), None);
-        requests.push(writer);
+        ports.requests.push(writer);
         risk_ports.push(reader);
         let (writer, reader) = topology.ring(RingKind::PortReports, Some(port), None);
         port_reports.push(writer);
-        reports.push(reader);
+        ports.reports.push(reader);
     }
-    let risk_settings = settings::risk(
-        config,
-        parts.boot.epoch,
-        &parts.table,
-        parts.brokers.len(),
-        &parts.roster,
-    );
-    let risk = RiskAgent::new(
-        &risk_settings,
-        RiskRings {
-            ports: risk_ports,
-            decisions: decisions_in,
-            exposure: exposure_out,
-            dirty,
-        },
-        parts.board.clone(),
-        parts.clock.clone(),
-        Arc::clone(&parts.kill),
-        parts.schedule.clone(),
-        parts.routing.clone(),
-        Arc::clone(&parts.shared.risk),
-        parts.recovered,
-    );
-    cast.insert(Role::Risk, Box::new(risk));
-    let (mut commands, mut broker_reports, mut statements) = (Vec::new(), Vec::new(), Vec::new());
-    for broker in config.enabled_brokers() {
-        let index = commands.len();
+    let risk_rings = RiskRings {
+        ports: risk_ports,
+        decisions: decisions_in,
+        exposure: exposure_out,
+        dirty,
+    };
+    cast.insert(Role::Risk, risk(parts, risk_rings));
+    let (mut commands, mut reports, mut statements) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, broker) in parts.config.enabled_brokers().enumerate() {
         let (command_in, command_out) = topology.ring(RingKind::BrokerCommands, Some(index), None);
         let (report_in, report_out) = topology.ring(RingKind::BrokerReports, Some(index), None);
         let (market_in, market_out) = topology.ring(RingKind::MarketToPaper, Some(index), None);
@@ -324,48 +341,64 @@ fn hot_agents(
             reports: report_in,
         };
         let statement = Arc::new(OnceLock::new());
-        let gateway = gateway(
-            parts,
-            BrokerId(index as u8),
-            broker,
-            rings,
-            market_out,
-            &statement,
-        );
-        cast.insert(Role::Gateway(index), gateway);
+        let id = BrokerId(index as u8);
+        let agent = gateway(parts, id, broker, rings, market_out, &statement);
+        cast.insert(Role::Gateway(index), agent);
         commands.push(command_in);
-        broker_reports.push(report_out);
+        reports.push(report_out);
         statements.push(statement);
     }
-    let order = FastExecutionPath::new(
-        settings::order(
-            config,
-            parts.routing.clone(),
-            parts.brokers.len(),
-            &parts.roster,
-        ),
-        OrderRings {
-            decisions: decisions_out,
-            exposure: exposure_in,
-            commands,
-            reports: broker_reports,
-            port_reports,
-            events: events_in,
-        },
-        writer,
-        parts.clock.clone(),
-        Arc::clone(&parts.kill),
-        Arc::clone(&parts.shared.port_health),
-        parts.recovered,
-    )?;
+    let rings = OrderRings {
+        decisions: decisions_out,
+        exposure: exposure_in,
+        commands,
+        reports,
+        port_reports,
+        events: events_in,
+    };
+    let order = order(parts, rings, writer)?;
     let gauges = Arc::clone(order.gauges());
     cast.insert(Role::Order, Box::new(order));
     Ok(HotEnds {
-        ports: PortRings { requests, reports },
+        ports,
         events: events_out,
         gauges,
         statements,
     })
+}
+
+fn risk(parts: &Parts<'_>, rings: RiskRings) -> Box<dyn Agent> {
+    let (epoch, brokers) = (parts.boot.epoch, parts.brokers.len());
+    let settings = settings::risk(parts.config, epoch, &parts.table, brokers, &parts.roster);
+    Box::new(RiskAgent::new(
+        &settings,
+        rings,
+        parts.board.clone(),
+        parts.clock.clone(),
+        Arc::clone(&parts.kill),
+        parts.schedule.clone(),
+        parts.routing.clone(),
+        Arc::clone(&parts.shared.risk),
+        &parts.recovered,
+    ))
+}
+
+fn order(
+    parts: &Parts<'_>,
+    rings: OrderRings,
+    writer: JournalWriter,
+) -> Result<FastExecutionPath<JournalWriter>, EngineError> {
+    let routing = parts.routing.clone();
+    let path = FastExecutionPath::new(
+        settings::order(parts.config, routing, parts.brokers.len(), &parts.roster),
+        rings,
+        writer,
+        parts.clock.clone(),
+        Arc::clone(&parts.kill),
+        Arc::clone(&parts.shared.port_health),
+        &parts.recovered,
+    )?;
+    Ok(path)
 }
 
 fn gateway(
@@ -391,7 +424,7 @@ fn gateway(
         kill: Arc::clone(&parts.kill),
         schedule: parts.schedule.clone(),
         instruments: &own,
-        recovered: parts.recovered,
+        recovered: &parts.recovered,
         statement: Arc::clone(statement),
     }))
 }
@@ -415,7 +448,7 @@ fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
             shared: Arc::clone(&parts.shared),
             capacity,
         });
-        adopt_recovered(&mut port, strategy, parts.recovered);
+        adopt_recovered(&mut port, strategy, &parts.recovered);
         managers.push(ExecutionManager::new(port));
     }
     managers
