@@ -116,3 +116,30 @@ fn a_busy_day_allocates_nothing() {
     drop(vec![1u8; 64]);
     assert!(allocations() > seen, "the counter counts");
 }
+
+#[test]
+fn a_busy_gateway_allocates_nothing() {
+    let mut paper = sim_support::paper::Paper::new();
+    let before = allocations();
+    let mut fills = 0;
+    for round in 0..2_000u64 {
+        paper.now += 10;
+        paper.quote(paper.now, 1000, 300, 1010, 200);
+        paper.order(Buy, 5, OrderType::Market);
+        paper.order(Sell, 5, OrderType::Market);
+        let resting = paper.order(Buy, 5, limit(900));
+        paper.push(shrike::types::BrokerCommand::Cancel { order_id: resting });
+        if round % 100 == 0 {
+            paper.kill.set(shrike::types::KillScope::Firm);
+        }
+        paper.poll();
+        paper.kill.clear(shrike::types::KillScope::Firm);
+        while let Some(report) = paper.reports.pop() {
+            if let shrike::types::BrokerReport::Execution(report) = report {
+                fills += u64::from(report.kind == shrike::types::ReportKind::Fill);
+            }
+        }
+    }
+    assert_eq!(allocations() - before, 0);
+    assert!(fills > 3_000, "{fills} fills");
+}

@@ -5,6 +5,8 @@
 //! Never: sleeps; time is a number.
 #![allow(dead_code, unused_imports)]
 
+pub mod paper;
+
 use shrike::sim::{Exchange, ExchangeSettings};
 use shrike::types::{
     BookSide, BootEpoch, BrokerReject, ExecutionReport, Instrument, InstrumentId, InstrumentTable,
