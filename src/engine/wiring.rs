@@ -12,7 +12,7 @@ use super::boot::{self, Boot, Tables};
 use super::cold_agents::{EnginePortAgent, JournalAgent, journal_source};
 use super::error::EngineError;
 use super::execution_manager::ExecutionManager;
-use super::machine::{Machine, Threads};
+use super::machine::{Machine, Threads, Waking};
 use super::port::{OrderView, Port, PortParts};
 use super::settings::{self, Roster, nanos};
 use super::shared::{BrokerInfo, EngineShared};
@@ -29,7 +29,8 @@ use crate::ring::{BoardReader, BoardWriter, Consumer, Producer, RingKind, Topolo
 use crate::risk::{RiskAgent, RiskRings, RiskStatus};
 use crate::runtime::layout::{Plan, PlanRequest, Role};
 use crate::runtime::{
-    Agent, Clock, Guard, Invoker, Runner, RunnerSettings, memory, spawn_all, usable_cores,
+    Agent, Clock, Guard, Invoker, ManualTime, Runner, RunnerSettings, WakeHandle, memory,
+    spawn_all, usable_cores,
 };
 use crate::types::{
     AccountStatement, BrokerId, InstrumentId, InstrumentTable, KillScope, KillWord, MarketUpdate,
@@ -236,7 +237,14 @@ pub(super) fn wire(
     );
     cast.insert(Role::Journal, Box::new(JournalAgent::new(follower)));
     cast.insert(Role::Delivery, Box::new(delivery));
-    let machine = cast_machine(config, &plan, cast, &parts.clock, &guard, opened.time)?;
+    let machine = cast_machine(
+        config,
+        &plan,
+        cast,
+        &parts.shared,
+        (&parts.clock, &guard),
+        opened.time,
+    )?;
     let Parts {
         shared,
         clock,
@@ -516,34 +524,54 @@ fn algorithms(
 fn cast_machine(
     config: &Config,
     plan: &Plan,
-    mut cast: Cast,
-    clock: &Clock,
-    guard: &Guard,
-    time: Option<crate::runtime::ManualTime>,
+    cast: Cast,
+    shared: &EngineShared,
+    (clock, guard): (&Clock, &Guard),
+    time: Option<ManualTime>,
 ) -> Result<Machine, EngineError> {
-    if let Some(time) = time {
-        let mut builder = Invoker::builder();
-        for role in plan.threads.iter().flat_map(|thread| &thread.roles) {
-            let Some(agent) = cast.remove(role) else {
-                continue;
-            };
-            builder = match role {
-                Role::Market => builder.source(agent),
-                _ => builder.agent(agent),
-            };
-        }
-        let pace = match config.market.speed {
-            Speed::Max => None,
-            Speed::PerMille(per_mille) => Some(per_mille),
-        };
-        let invoker = Box::new(builder.build(time.clone(), guard.clone()));
-        return Ok(Machine::Invoker {
-            invoker,
-            time,
-            pace,
-            started: false,
-        });
+    match time {
+        Some(time) => Ok(cast_invoker(config, plan, cast, guard, time)),
+        None => cast_threads(config, plan, cast, shared, (clock, guard)),
     }
+}
+
+fn cast_invoker(
+    config: &Config,
+    plan: &Plan,
+    mut cast: Cast,
+    guard: &Guard,
+    time: ManualTime,
+) -> Machine {
+    let mut builder = Invoker::builder();
+    for role in plan.threads.iter().flat_map(|thread| &thread.roles) {
+        let Some(agent) = cast.remove(role) else {
+            continue;
+        };
+        builder = match role {
+            Role::Market => builder.source(agent),
+            _ => builder.agent_of(agent, scope_of(*role)),
+        };
+    }
+    let pace = match config.market.speed {
+        Speed::Max => None,
+        Speed::PerMille(per_mille) => Some(per_mille),
+    };
+    let invoker = Box::new(builder.build(time.clone(), guard.clone()));
+    Machine::Invoker {
+        invoker,
+        time,
+        pace,
+        started: false,
+    }
+}
+
+fn cast_threads(
+    config: &Config,
+    plan: &Plan,
+    mut cast: Cast,
+    shared: &EngineShared,
+    (clock, guard): (&Clock, &Guard),
+) -> Result<Machine, EngineError> {
     let mut threads = Threads {
         hot: Vec::new(),
         cold: Vec::new(),
@@ -553,18 +581,33 @@ fn cast_machine(
         clock: clock.clone(),
         guard: guard.clone(),
     };
-    let (mut hot, mut cold, mut journal) = (Vec::new(), Vec::new(), Vec::new());
+    let mut runners = Vec::new();
     for thread in &plan.threads {
-        let mut runner = Runner::new(RunnerSettings {
+        runners.push(Runner::new(RunnerSettings {
             name: thread.name.clone(),
             placement: thread.placement.clone(),
             idle: thread.idle,
             stall_threshold_ns: nanos(config.threads.stall_threshold),
-        })?;
+        })?);
+    }
+    let wakes = sleepers(plan, &runners);
+    let (mut hot, mut cold, mut journal) = (Vec::new(), Vec::new(), Vec::new());
+    for (thread, mut runner) in plan.threads.iter().zip(runners) {
+        let others: Vec<WakeHandle> = wakes
+            .iter()
+            .filter(|(name, _)| *name != thread.name)
+            .map(|(_, wake)| wake.clone())
+            .collect();
         for role in &thread.roles {
-            if let Some(agent) = cast.remove(role) {
-                runner = runner.agent_of(agent, scope_of(*role));
-            }
+            let Some(agent) = cast.remove(role) else {
+                continue;
+            };
+            // COLD and JOURNAL give the hot threads nothing to do.
+            let agent = match role {
+                Role::Cold | Role::Journal | Role::Delivery => agent,
+                _ => Waking::around(agent, &others),
+            };
+            runner = runner.agent_of(agent, scope_of(*role));
         }
         match thread.roles.first() {
             Some(Role::Journal) => journal.push(runner),
@@ -573,11 +616,22 @@ fn cast_machine(
             _ => hot.push(runner),
         }
     }
+    shared.set_wakes(wakes.into_iter().map(|(_, wake)| wake).collect());
     // JOURNAL first: ORDER must never wait for a segment that nobody prepares.
     threads.journal = spawn_all(journal, clock, guard)?;
     threads.cold = spawn_all(cold, clock, guard)?;
     threads.hot = spawn_all(hot, clock, guard)?;
     Ok(Machine::Threads(threads))
+}
+
+/// Hot threads that park when there is nothing to do (`balanced`), by name.
+fn sleepers(plan: &Plan, runners: &[Runner]) -> Vec<(String, WakeHandle)> {
+    plan.threads
+        .iter()
+        .zip(runners)
+        .filter(|(thread, _)| thread.hot && !thread.idle.spins_forever())
+        .map(|(thread, runner)| (thread.name.clone(), runner.wake_handle()))
+        .collect()
 }
 
 /// What a panic of an agent stops.

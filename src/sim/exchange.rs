@@ -5,7 +5,7 @@
 //! Never: takes an input while the work of an earlier one is unfinished, or allocates after construction.
 
 use super::account::Account;
-use super::book::{Book, Touch};
+use super::book::{Book, LADDERS_PER_BOOK, Touch};
 use super::ladder::LadderPool;
 use super::latency::DelayLine;
 use super::order::{Groups, SimOrder, Standing};
@@ -122,7 +122,7 @@ impl Exchange {
             seen: SeenIds::new(settings.ports),
             orders: vec![SimOrder::default(); slots].into_boxed_slice(),
             groups: Groups::new(slots),
-            ladders: LadderPool::new(slots),
+            ladders: LadderPool::new(instruments.len() * LADDERS_PER_BOOK, slots),
             trail_pool: TrailPool::new(slots),
             books: vec![Book::default(); instruments.len()].into_boxed_slice(),
             account: Account::new(&settings, instruments.len()),

@@ -77,6 +77,7 @@ mod seen;
 mod session;
 mod settings;
 mod trail;
+mod tree;
 
 pub use exchange::{Busy, Exchange, REPORT_ROOM};
 pub use latency::{DelayLine, Latency};
