@@ -10,6 +10,7 @@ use crate::types::{
     TrailingOffset,
 };
 
+use super::exposure::sign;
 use super::limits::InstrumentRule;
 
 /// What an order's price is compared with.
@@ -22,6 +23,7 @@ pub(super) struct Reference {
 
 impl Reference {
     /// The middle of a fresh two-sided quote, else the last trade, else none.
+    #[inline(always)]
     pub(super) fn of(market: &MarketSnapshot, fresh: bool) -> Option<Self> {
         let quote = &market.quote;
         if fresh && quote.condition() == QuoteCondition::Normal {
@@ -98,6 +100,7 @@ fn round_down(price: Price, rule: &InstrumentRule) -> Price {
 
 impl Collar {
     /// Whether `limit` is within the aggressive collar and the outer band around `reference`.
+    #[inline(always)]
     pub(super) fn admit_limit(
         self,
         side: Side,
@@ -105,11 +108,12 @@ impl Collar {
         reference: Price,
     ) -> Result<(), Refusal> {
         let distance = i128::from(limit.units()) - i128::from(reference.units());
-        let aggressive = match side {
-            Side::Buy => distance > 0,
-            Side::Sell => distance < 0,
+        let is_aggressive = distance * sign(side) > 0;
+        let bps = if is_aggressive {
+            self.bps
+        } else {
+            self.outer_bps
         };
-        let bps = if aggressive { self.bps } else { self.outer_bps };
         if distance.unsigned_abs() * u128::from(BASIS)
             <= reference.units().unsigned_abs() as u128 * u128::from(bps)
         {
@@ -159,6 +163,7 @@ impl Collar {
 
     /// The price that exposure is reserved at: nothing that the order can trade at while the market stays within the
     /// collar costs more.
+    #[inline(always)]
     pub(super) fn risk_price(self, order: &Order, reference: Price) -> Result<Price, Refusal> {
         let raise = |price| raised(price, self.bps).ok_or(ARITHMETIC);
         match order.order_type {

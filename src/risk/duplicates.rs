@@ -9,18 +9,18 @@
 //! one bucket.
 
 use crate::types::{
-    InstrumentId, Nanos, OrderType, Quantity, Refusal, RefusalCode, Side, StrategyId,
+    InstrumentId, Nanos, Order, OrderType, Quantity, Refusal, RefusalCode, Side, StrategyId,
     TrailingOffset,
 };
 
 /// What makes two orders the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct DuplicateKey {
-    pub(super) instrument: InstrumentId,
-    pub(super) quantity: Quantity,
-    pub(super) order_type: OrderType,
-    pub(super) strategy: StrategyId,
-    pub(super) side: Side,
+    instrument: InstrumentId,
+    quantity: Quantity,
+    order_type: OrderType,
+    strategy: StrategyId,
+    side: Side,
 }
 
 const BLANK: DuplicateKey = DuplicateKey {
@@ -32,7 +32,18 @@ const BLANK: DuplicateKey = DuplicateKey {
 };
 
 impl DuplicateKey {
+    pub(super) const fn of(order: &Order, strategy: StrategyId) -> Self {
+        Self {
+            instrument: order.instrument,
+            quantity: order.quantity,
+            order_type: order.order_type,
+            strategy,
+            side: order.side,
+        }
+    }
+
     /// Mixes every part; multiplication by odd constants (of splitmix64) and a final fold.
+    #[inline(always)]
     fn hash(&self) -> u64 {
         let (kind, a, b) = match self.order_type {
             OrderType::Market => (0, 0, 0),
@@ -62,13 +73,6 @@ struct Entry {
     time: Nanos,
     /// Number of the entry before it in its bucket plus one, 0 for none.
     before: u64,
-}
-
-/// The check, with everything that recording the order needs.
-#[derive(Clone, Copy)]
-pub(super) struct DuplicateProbe {
-    key: DuplicateKey,
-    bucket: usize,
 }
 
 /// See the module.
@@ -117,8 +121,9 @@ impl DuplicateTable {
         (age < self.window_ns).then_some(age)
     }
 
-    /// Whether `key` may pass now; changes nothing.
-    pub(super) fn check(&self, key: DuplicateKey, now: Nanos) -> Result<DuplicateProbe, Refusal> {
+    /// Whether `key` may pass now, and the bucket to record it in; changes nothing.
+    #[inline(always)]
+    pub(super) fn check(&self, key: &DuplicateKey, now: Nanos) -> Result<usize, Refusal> {
         let bucket = (key.hash() & self.bucket_mask) as usize;
         let mut link = self.heads[bucket];
         while link != 0 {
@@ -126,7 +131,7 @@ impl DuplicateTable {
                 break;
             };
             let entry = self.entry(link - 1);
-            if entry.key == key {
+            if entry.key == *key {
                 let code = RefusalCode::DuplicateOrder;
                 return Err(Refusal::counts(code, age, self.window_ns));
             }
@@ -136,18 +141,19 @@ impl DuplicateTable {
             let code = RefusalCode::DuplicateCheckFull;
             return Err(Refusal::counts(code, self.capacity + 1, self.capacity));
         }
-        Ok(DuplicateProbe { key, bucket })
+        Ok(bucket)
     }
 
-    /// Remembers an order that passed.
-    pub(super) fn record(&mut self, probe: DuplicateProbe, now: Nanos) {
+    /// Remembers an order that passed, in the bucket that [`check`](Self::check) gave.
+    #[inline(always)]
+    pub(super) fn record(&mut self, key: DuplicateKey, bucket: usize, now: Nanos) {
         let number = self.written;
         self.entries[(number & self.slot_mask) as usize] = Entry {
-            key: probe.key,
+            key,
             time: now,
-            before: self.heads[probe.bucket],
+            before: self.heads[bucket],
         };
-        self.heads[probe.bucket] = number + 1;
+        self.heads[bucket] = number + 1;
         self.written += 1;
     }
 }
@@ -185,10 +191,10 @@ mod tests {
                 } else {
                     None
                 };
-                match table.check(key(n), now) {
-                    Ok(probe) => {
+                match table.check(&key(n), now) {
+                    Ok(bucket) => {
                         prop_assert_eq!(expected, None);
-                        table.record(probe, now);
+                        table.record(key(n), bucket, now);
                         all.push((now, n));
                     }
                     Err(refusal) => prop_assert_eq!(Some(refusal.code), expected),

@@ -20,42 +20,34 @@ pub(super) struct Cell {
     /// Signed, 10^-9. Sums of open orders are wider, so that they cannot overflow.
     pub(super) position: i64,
     pub(super) open_orders: u32,
-    pub(super) buys: i128,
-    pub(super) sells: i128,
+    /// What open buys and open sells may still trade.
+    pub(super) open: [i128; 2],
 }
 
 impl Cell {
-    /// Whether `side` goes against the position at all.
-    pub(super) const fn can_close(&self, side: Side) -> bool {
-        match side {
-            Side::Buy => self.position < 0,
-            Side::Sell => self.position > 0,
-        }
+    /// The worst case in the direction of `side`: the position, counted that way round, if every open order of that
+    /// side fills and no other does.
+    ///
+    /// It is all that the controls of exposure need of a cell. After an order of the same side it must not exceed the
+    /// position limit; above zero on the selling side it is a short position; and at zero or below the order provably
+    /// reduces, because then the position lies on the other side of flat and even all open orders of this side
+    /// together cannot turn it around.
+    #[inline(always)]
+    pub(super) fn toward(&self, side: Side) -> i128 {
+        i128::from(self.position) * sign(side) + self.open[side as usize]
     }
 
-    /// How much more of `side` could trade and still only shrink the position, whatever fills; 0 or below: none.
-    pub(super) const fn closable(&self, side: Side) -> i128 {
-        match side {
-            Side::Buy if self.position < 0 => -(self.position as i128) - self.buys,
-            Side::Sell if self.position > 0 => self.position as i128 - self.sells,
-            _ => 0,
-        }
+    /// How much more of `side` could trade and still only shrink the position; 0 where there is nothing to close.
+    pub(super) fn closable(&self, side: Side) -> Quantity {
+        let closable = (-self.toward(side)).clamp(0, i128::from(i64::MAX));
+        Quantity::from_units(closable as i64)
     }
+}
 
-    /// The position if every open order of `side` fills and no other does.
-    pub(super) const fn worst(&self, side: Side) -> i128 {
-        match side {
-            Side::Buy => self.position as i128 + self.buys,
-            Side::Sell => self.position as i128 - self.sells,
-        }
-    }
-
-    fn open_mut(&mut self, side: Side) -> &mut i128 {
-        match side {
-            Side::Buy => &mut self.buys,
-            Side::Sell => &mut self.sells,
-        }
-    }
+/// 1 for a buy, -1 for a sell.
+#[inline(always)]
+pub(super) const fn sign(side: Side) -> i128 {
+    1 - 2 * (side as i128)
 }
 
 /// See the module.
@@ -118,7 +110,7 @@ impl ExposureBook {
             return;
         }
         let cell = self.cell(approved.broker, order.instrument);
-        let needs_power = i128::from(exposed.units()) > cell.closable(order.side);
+        let needs_power = cell.toward(order.side) + i128::from(exposed.units()) > 0;
         let strategy = approved.request.strategy;
         let price = approved.risk_price;
         let mut kept = RiskOrder::new(order, price, strategy, approved.broker, needs_power);
@@ -131,7 +123,7 @@ impl ExposureBook {
             });
         }
         assert!(
-            self.reserve(recovered.order_id(), kept),
+            self.reserve(recovered.order_id(), &kept),
             "room for every recovered order, of known ports"
         );
     }
@@ -145,10 +137,12 @@ impl ExposureBook {
     }
 
     /// One broker's cell of one instrument; both ids are known ones.
+    #[inline(always)]
     pub(super) fn cell(&self, broker: BrokerId, instrument: InstrumentId) -> &Cell {
         &self.cells[instrument.index() * self.brokers + broker.index()]
     }
 
+    #[inline(always)]
     fn cell_mut(&mut self, broker: BrokerId, instrument: InstrumentId) -> &mut Cell {
         &mut self.cells[instrument.index() * self.brokers + broker.index()]
     }
@@ -176,9 +170,10 @@ impl ExposureBook {
         self.open_by_strategy[strategy.index()]
     }
 
-    fn replace_claim(&mut self, order: &RiskOrder, before: Claim, after: Claim) {
+    #[inline(always)]
+    fn move_claim(&mut self, order: &RiskOrder, before: Claim, after: Claim) {
         let (broker, instrument) = (order.broker, order.order.instrument);
-        let open = self.cell_mut(broker, instrument).open_mut(order.order.side);
+        let open = &mut self.cell_mut(broker, instrument).open[order.order.side as usize];
         *open += i128::from(after.remaining) - i128::from(before.remaining);
         let hold = &mut self.holds[broker.index()];
         let moved = after
@@ -193,11 +188,12 @@ impl ExposureBook {
     }
 
     /// Adds an approved order with all that it claims; `false` when the table has no room for it.
-    pub(super) fn reserve(&mut self, id: OrderId, order: RiskOrder) -> bool {
-        if self.orders.insert(id, order).is_err() {
+    #[inline(always)]
+    pub(super) fn reserve(&mut self, id: OrderId, order: &RiskOrder) -> bool {
+        if self.orders.insert(id, *order).is_err() {
             return false;
         }
-        self.replace_claim(&order, Claim::default(), order.claim());
+        self.move_claim(order, Claim::default(), order.claim());
         self.cell_mut(order.broker, order.order.instrument)
             .open_orders += 1;
         self.open_by_strategy[order.strategy.index()] += 1;
@@ -211,7 +207,7 @@ impl ExposureBook {
         };
         let before = kept.claim();
         *kept = order;
-        self.replace_claim(&order, before, order.claim());
+        self.move_claim(&order, before, order.claim());
     }
 
     /// Takes what ORDER says. Links are the gate's own.
@@ -286,7 +282,7 @@ impl ExposureBook {
         let Some(order) = self.orders.remove(id) else {
             return;
         };
-        self.replace_claim(&order, order.claim(), Claim::default());
+        self.move_claim(&order, order.claim(), Claim::default());
         self.cell_mut(order.broker, order.order.instrument)
             .open_orders -= 1;
         self.open_by_strategy[order.strategy.index()] -= 1;

@@ -90,6 +90,7 @@ impl RiskOrder {
     }
 
     /// What it holds: of two sets of terms the larger quantity, the larger price, and money if either needs it.
+    #[inline(always)]
     pub(super) fn claim(&self) -> Claim {
         if !self.is_changing {
             return claim_of(
@@ -130,6 +131,7 @@ impl RiskOrder {
     }
 }
 
+#[inline(always)]
 fn claim_of(total: Quantity, filled: Quantity, price: Price, needs_power: bool) -> Claim {
     let remaining = total.saturating_sub_to_zero(filled);
     Claim {

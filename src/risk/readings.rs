@@ -59,8 +59,8 @@ impl RiskGate {
         let cell = self.book.cell(broker, instrument);
         Some(ExposureReading {
             position: Quantity::from_units(cell.position),
-            open_buys: cell.buys,
-            open_sells: cell.sells,
+            open_buys: cell.open[0],
+            open_sells: cell.open[1],
             open_orders: cell.open_orders,
         })
     }

@@ -103,11 +103,10 @@ impl RiskGate {
         let rule = this.rule(order.instrument)?;
         let cell = this.book.cell(kept.broker, order.instrument);
         let before = kept.claim();
-        // What may trade whatever the outcome, against what may be closed without this order.
+        // What may trade whatever the outcome, in the place of what may trade now.
         let total = order.quantity.max(kept.order.quantity);
         let remaining = i128::from(total.saturating_sub_to_zero(kept.filled).units());
-        let is_reducing = cell.can_close(order.side)
-            && remaining <= cell.closable(order.side) + i128::from(before.remaining);
+        let is_reducing = cell.toward(order.side) - i128::from(before.remaining) + remaining <= 0;
         let is_shrinking = shrinks(&kept.order, &order);
         let is_exempt = is_reducing || is_shrinking;
         if !is_exempt {
@@ -115,16 +114,13 @@ impl RiskGate {
         }
         session.admit(&order)?;
         rule.admit_steps(&order)?;
-        let look = this.look(now, session, order.instrument);
         let case = Case {
             now,
             order: &order,
             strategy: kept.strategy,
             broker: kept.broker,
             cell,
-            market: look.market,
-            reference: look.reference,
-            freshness: look.freshness,
+            look: this.look(now, session, order.instrument),
         };
         let mut terms = Terms {
             quantity: order.quantity,

@@ -25,11 +25,13 @@ impl SlidingWindow {
 
     /// Whether fewer messages than slots lie in the window that ends now. One that is exactly as old as the window
     /// is long lies outside.
+    #[inline(always)]
     fn has_room(&self, now: Nanos, window_ns: u64) -> bool {
         let oldest = self.times[self.next];
         oldest == 0 || now.0.saturating_sub(oldest - 1) >= window_ns
     }
 
+    #[inline(always)]
     fn push(&mut self, now: Nanos) {
         self.times[self.next] = now.0.saturating_add(1);
         self.next += 1;
@@ -63,6 +65,7 @@ impl Throttle {
     }
 
     /// Whether another order that may add risk fits now; changes nothing.
+    #[inline(always)]
     pub(super) fn check(&self, now: Nanos) -> Result<(), Refusal> {
         for window in [&self.orders, &self.messages] {
             if !window.has_room(now, self.window_ns) {
@@ -80,6 +83,7 @@ impl Throttle {
     }
 
     /// Counts an order that may add risk.
+    #[inline(always)]
     pub(super) fn count_order(&mut self, now: Nanos) {
         self.orders.push(now);
         self.messages.push(now);
