@@ -60,6 +60,25 @@ impl StateDir {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Whether an engine holds the directory now, for verbs that only read: what it writes is read
+    /// with [`Journal::follow`](super::Journal::follow).
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn is_in_use(path: impl AsRef<Path>) -> Result<bool, JournalError> {
+        let path = path.as_ref().join(LOCK);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io_error("open", &path, error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(io_error("lock", &path, error)),
+        }
+    }
+
     /// Its canonical path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -75,8 +94,8 @@ impl StateDir {
     /// Begins a boot: the epoch after every one on record, on disk before this returns.
     ///
     /// # Errors
-    /// [`JournalError::EpochsUsed`] after 2^20 boots, [`JournalError::StateFile`] for a damaged `EPOCH`, and those of
-    /// the file system.
+    /// [`JournalError::EpochsUsed`] after 2^20 boots, [`JournalError::StateFile`] for a
+    /// damaged `EPOCH`, and those of the file system.
     pub fn bump_epoch(&self) -> Result<BootEpoch, JournalError> {
         let file = self.path.join(EPOCH);
         let recorded = match read_small(&file)? {
@@ -262,7 +281,8 @@ pub(super) fn recorded_hot_dir(dir: &Path) -> Result<Option<PathBuf>, JournalErr
     Ok(bytes.map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes))))
 }
 
-/// Leaves the way to the hot segments, so that a restart finds them whatever its configuration says.
+/// Leaves the way to the hot segments, so that a restart finds them whatever its configuration
+/// says.
 pub(super) fn record_hot_dir(dir: &Path, hot_dir: &Path) -> Result<(), JournalError> {
     write_small(dir, HOT, hot_dir.as_os_str().as_bytes())
 }
@@ -272,9 +292,9 @@ pub(super) fn forget_hot_dir(dir: &Path) -> Result<(), JournalError> {
     remove_small(dir, HOT)
 }
 
-/// Where hot segments of a state directory go by default: a directory of its own on `/dev/shm`, named after the state
-/// directory's path, when that is a tmpfs with room for `bytes`; else `hot` inside the state directory, where stalls
-/// of about 0.1 ms are to be expected.
+/// Where hot segments of a state directory go by default: a directory of its own on `/dev/shm`,
+/// named after the state directory's path, when that is a tmpfs with room for `bytes`; else `hot`
+/// inside the state directory, where stalls of about 0.1 ms are to be expected.
 #[must_use]
 pub fn default_hot_dir(state_dir: &Path, bytes: u64) -> PathBuf {
     let roomy = rustix::fs::statfs(SHARED_MEMORY).is_ok_and(|stat| {
@@ -331,7 +351,9 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+        assert!(StateDir::is_in_use(dir.path()).expect("readable"));
         drop(first);
+        assert!(!StateDir::is_in_use(dir.path()).expect("readable"));
         StateDir::open(dir.path()).expect("free again");
     }
 
