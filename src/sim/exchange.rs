@@ -351,7 +351,10 @@ impl Exchange {
         self.executions += 1;
         let mut report = self.report_of(ReportKind::Fill, order);
         report.execution_id = crate::types::ExecutionId(
-            (u128::from(self.settings.epoch.get()) << 64) | u128::from(self.executions),
+            // Unlike those of every other boot and every other simulated broker of this one.
+            (u128::from(self.settings.epoch.get()) << 64)
+                | (u128::from(self.settings.broker.0) << 56)
+                | u128::from(self.executions),
         );
         report.fee = fee;
         report.last_quantity = quantity;
