@@ -177,7 +177,9 @@ impl Exchange {
         let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
         let own_group = Group::of(order.time_in_force, order.flags);
         let regular = self.session.phase() == SessionPhase::Regular;
-        let group = if immediate || end.is_some_and(|end| end <= self.time) {
+        // An order for regular hours cannot work outside them, whatever the schedule said when it came.
+        let misplaced = own_group == Group::Day && !regular;
+        let group = if immediate || misplaced || end.is_some_and(|end| end <= self.time) {
             Group::Overdue
         } else if own_group == Group::Gtc && !regular {
             Group::Parked
