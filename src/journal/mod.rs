@@ -4,9 +4,40 @@
 //! Owns: records, frames, segments, the boot epoch and the lock of a state directory.
 //! Never: loses a record that was appended, short of losing the machine's memory before the group sync.
 
+mod codec;
+#[cfg(test)]
+mod codec_tests;
+mod error;
+mod follower;
+mod frame;
+mod hot;
+mod live;
+mod names;
+mod reader;
 pub mod record;
+mod recover;
+mod repair;
+mod replay;
+mod segment;
+mod source;
+mod state_dir;
+mod text;
+mod wire;
+mod writer;
 
-pub use record::Record;
+pub use codec::CodecError;
+pub use error::{Damage, JournalError};
+pub use follower::{JournalFollower, JournalSettings, JournalTail, create};
+pub use live::LiveReader;
+pub use names::Names;
+pub use reader::{Entry, Journal, Reader, Verified};
+pub use record::{Name, Record};
+pub use recover::{Recovered, inspect, recover};
+pub use repair::{Repaired, repair};
+pub use replay::{ReplayedOrder, Replayer};
+pub use state_dir::{StateDir, hot_dir_below};
+pub use text::{Dump, to_line, type_name};
+pub use writer::{JournalStatus, JournalWriter};
 
 use crate::types::Nanos;
 

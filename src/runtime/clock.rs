@@ -106,8 +106,7 @@ impl Clock {
                 let elapsed = self
                     .counter
                     .delta_as_nanos(self.anchor_raw, self.counter.raw());
-                let scaled = u128::from(elapsed) * u128::from(*per_mille) / 1_000;
-                Nanos(start_ns.saturating_add(scaled as u64))
+                scaled(*start_ns, *per_mille, elapsed)
             }
             Mode::Manual(time) => time.now(),
         }
@@ -123,11 +122,36 @@ impl Clock {
                 .delta_as_nanos(self.anchor_raw, self.counter.raw())
     }
 
+    /// The engine's time and the stage clock in one reading of the counter: once a cycle, for a runner.
+    #[inline]
+    #[must_use]
+    pub fn read(&self) -> (Nanos, u64) {
+        let elapsed = self
+            .counter
+            .delta_as_nanos(self.anchor_raw, self.counter.raw());
+        let stamp = self.anchor_ns + elapsed;
+        let now = match &self.mode {
+            Mode::Real => Nanos(stamp),
+            Mode::Scaled {
+                start_ns,
+                per_mille,
+            } => scaled(*start_ns, *per_mille, elapsed),
+            Mode::Manual(time) => time.now(),
+        };
+        (now, stamp)
+    }
+
     /// Whether time is virtual.
     #[must_use]
     pub const fn is_manual(&self) -> bool {
         matches!(self.mode, Mode::Manual(_))
     }
+}
+
+#[inline]
+fn scaled(start_ns: u64, per_mille: u64, elapsed_ns: u64) -> Nanos {
+    let scaled = u128::from(elapsed_ns) * u128::from(per_mille) / 1_000;
+    Nanos(start_ns.saturating_add(scaled as u64))
 }
 
 #[cfg(test)]
@@ -162,6 +186,20 @@ mod tests {
         }
         let (fast, slow) = (fast.now().0 - 1_000, slow.now().0 - 1_000);
         assert!(fast > 50 * slow, "{fast} against {slow}");
+    }
+
+    #[test]
+    fn one_reading_gives_both_clocks() {
+        let real = Clock::real();
+        let (now, stamp) = real.read();
+        assert_eq!(now.0, stamp);
+        let scaled = Clock::scaled(Nanos(1_000), 2_000);
+        let before = scaled.now();
+        let (now, stamp) = scaled.read();
+        assert!(now >= before && now <= scaled.now());
+        assert!(stamp > 1_000_000_000 && stamp <= scaled.stamp());
+        let time = ManualTime::new(Nanos(5));
+        assert_eq!(Clock::manual(time).read().0, Nanos(5));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Instrument {
 }
 
 /// Every instrument of the engine, by row and by symbol. Built at start with spare rows for later ones.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct InstrumentTable {
     rows: Vec<Instrument>,
     by_symbol: HashMap<Symbol, InstrumentId>,

@@ -53,7 +53,8 @@ pub use position::{Position, PositionChange};
 pub use price::{Price, Ratio};
 pub use quantity::Quantity;
 pub use recovered::{
-    RecoveredAccount, RecoveredOrder, RecoveredPosition, RecoveredState, RecoveredTradingState,
+    RecoveredAccount, RecoveredOrder, RecoveredPosition, RecoveredShare, RecoveredState,
+    RecoveredTradingState,
 };
 pub use reject::{BrokerReject, Refusal, RefusalCode, RefusalUnit};
 pub use report::{BrokerReport, ExecutionReport, Liquidity, ReportKind};

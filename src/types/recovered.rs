@@ -7,7 +7,7 @@
 use super::position::Position;
 use super::{
     ApprovedOrder, BrokerId, InstrumentId, Money, OrderId, OrderState, OrderType, PortId,
-    RefusalCode, Scope, StageStamps, TradingState,
+    RefusalCode, Scope, StageStamps, StrategyId, TradingState,
 };
 
 /// A working order found in the journal.
@@ -51,6 +51,17 @@ pub struct RecoveredPosition {
     pub position: Position,
 }
 
+/// One strategy's share of a recovered position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecoveredShare {
+    /// Whose.
+    pub strategy: StrategyId,
+    /// What; over all brokers.
+    pub instrument: InstrumentId,
+    /// Quantity, cost, realised profit and fees of its own fills.
+    pub position: Position,
+}
+
 /// A trading state that was not ACTIVE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecoveredTradingState {
@@ -71,6 +82,8 @@ pub struct RecoveredState {
     pub accounts: Vec<RecoveredAccount>,
     /// Positions, flat ones with a history included.
     pub positions: Vec<RecoveredPosition>,
+    /// Each strategy's share of the positions.
+    pub shares: Vec<RecoveredShare>,
     /// Trading states other than ACTIVE.
     pub trading_states: Vec<RecoveredTradingState>,
     /// Trading date and equity of the last start-of-day record.

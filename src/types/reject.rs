@@ -105,6 +105,8 @@ refusal_codes! {
     NoAccount = 601, None, "the account is not known";
     /// Control 7, latched.
     DailyLoss = 700, Money, "the daily loss limit was reached";
+    /// Control 7 and 8: a held position has no price yet.
+    EquityUnknown = 701, None, "equity is not known: a held position has no price";
     /// Control 8, latched.
     Drawdown = 800, Money, "the drawdown limit was reached";
     /// Control 10.

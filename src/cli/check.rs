@@ -1,0 +1,46 @@
+//! `shrike check`: every configuration error at once.
+//!
+//! Runs on: the main thread.
+//! Owns: the verb's output.
+//! Never: starts anything.
+
+use super::{CheckArguments, USAGE, load, say};
+use crate::engine::{AlgorithmRegistry, check_algorithms};
+
+pub(super) fn check(arguments: &CheckArguments, registry: &AlgorithmRegistry) -> u8 {
+    let name = arguments.config.as_ref().map_or_else(
+        || "the built-in configuration".to_owned(),
+        |path| path.display().to_string(),
+    );
+    let config = match load(arguments.config.as_deref()) {
+        Ok(config) => config,
+        Err(errors) => {
+            if arguments.json {
+                say(&errors.to_json().to_string());
+            } else {
+                eprintln!("{errors}");
+            }
+            return USAGE;
+        }
+    };
+    let problems = check_algorithms(&config, registry);
+    if arguments.json {
+        let object = serde_json::json!({
+            "ok": problems.is_empty(),
+            "errors": problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "notes": config.notes(),
+        });
+        say(&object.to_string());
+    } else {
+        for problem in &problems {
+            eprintln!("error: {problem}");
+        }
+        for note in config.notes() {
+            say(&format!("note: {note}"));
+        }
+        if problems.is_empty() {
+            say(&format!("{name}: no errors"));
+        }
+    }
+    if problems.is_empty() { 0 } else { USAGE }
+}
