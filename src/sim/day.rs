@@ -130,11 +130,11 @@ impl Exchange {
         }
     }
 
-    /// Takes up a journal's state for this broker: cash, positions, and the working orders that it had acknowledged, at
-    /// their last acknowledged terms. Intents without an acknowledgement are not there: a look-up says `NotFound`.
-    /// Orders whose end passed in between, and immediate orders, are closed by the next
-    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew. For a
-    /// fresh exchange only, before its first input; sessions before `now` are history.
+    /// Takes up a journal's state for this broker: cash, positions, and the working orders that it had
+    /// acknowledged, at their last acknowledged terms. Intents without an acknowledgement are not there: a look-up
+    /// says `NotFound`. Orders whose end passed in between, and immediate orders, are closed by the next
+    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew.
+    /// For a fresh exchange only, before its first input; sessions before `now` are history.
     ///
     /// # Panics
     /// When the working orders exceed the exchange's tables: a start with too small a capacity.

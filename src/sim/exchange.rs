@@ -439,6 +439,7 @@ impl Exchange {
     }
 
     /// The broker's own books, for reconciliation. Allocates: not for the hot path.
+    #[cold]
     #[must_use]
     pub fn statement(&self) -> AccountStatement {
         let mut open_orders: Vec<OrderId> = (0..self.index.capacity())
