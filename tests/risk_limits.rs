@@ -89,7 +89,8 @@ fn an_order_of_the_largest_notional_passes_and_one_unit_more_is_refused() {
 
 #[test]
 fn a_low_limit_price_does_not_get_an_order_past_the_notional_limit() {
-    // The reference (100) counts where it is above the limit; a market order counts at the collar (105).
+    // The reference (100) counts where it is above the limit; a market order counts at the collar
+    // (105).
     let mut settings = settings();
     settings.max_order_notional = Some(dollars(10_000));
     let mut desk = Desk::new(&settings);
