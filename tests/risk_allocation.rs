@@ -1,5 +1,5 @@
-//! The RISK agent allocates nothing after it is built: approvals, every kind of refusal, full rings, rescans,
-//! latches and resets included.
+//! The RISK agent allocates nothing after it is built: approvals, every kind of refusal, full
+//! rings, rescans, latches and resets included.
 //!
 //! Runs on: tests, with an allocator that counts on the test's own thread.
 //! Owns: the counting allocator.
@@ -34,7 +34,8 @@ fn count() {
     }
 }
 
-// SAFETY: every call is handed to the system's allocator unchanged; counting touches thread-local cells only.
+// SAFETY: every call is handed to the system's allocator unchanged; counting touches thread-local
+// cells only.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();

@@ -1,4 +1,5 @@
-//! The single comparisons of the gate: quantity, notional, quote, open orders, shorts, position, buying power.
+//! The single comparisons of the gate: quantity, notional, quote, open orders, shorts, position,
+//! buying power.
 //!
 //! Runs on: the RISK agent.
 //! Owns: what each control compares, and the two numbers that its refusal carries.
