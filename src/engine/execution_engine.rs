@@ -115,7 +115,8 @@ impl ExecutionEngine {
     }
 
     /// Opens the state directory, recovers what an earlier run left, starts every agent but the market and the
-    /// algorithms, and lets the brokers' links come up. Orders are refused until [`start_trading`](Self::start_trading).
+    /// algorithms, and lets the brokers' links come up. Orders are refused until
+    /// [`start_trading`](Self::start_trading).
     ///
     /// # Errors
     /// [`EngineError`]; nothing runs then.

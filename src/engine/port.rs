@@ -1,6 +1,6 @@
 //! A port: where orders enter the engine and their reports come back.
 //!
-//! Runs on: the thread that holds it: an algorithm's, a user's own, or (behind a mutex) any caller of the engine handle.
+//! Runs on: the thread that holds it: an algorithm's, a user's own, or (behind a mutex) a caller of the engine handle.
 //! Owns: the minting of order ids, the two rings of one port, and its view of its own orders and positions.
 //! Never: blocks or sleeps; an `Err` means that nothing was and nothing will be sent.
 
