@@ -34,7 +34,8 @@ use crate::runtime::{
 };
 use crate::types::{
     AccountStatement, BrokerId, InstrumentId, InstrumentTable, KillScope, KillWord, MarketUpdate,
-    OrderReport, PortCommand, PortId, RecoveredState, RoutingTable, SessionSchedule, StrategyId,
+    OrderReport, PortCommand, PortId, RecoveredState, RecoveredTradingState, RoutingTable, Scope,
+    SessionSchedule, StrategyId, TradingState,
 };
 
 /// An algorithm that is to run.
@@ -126,7 +127,15 @@ fn lay_ground<'a>(
     let roster = Roster::new(&labels, config.threads.max_ports)?;
     let brokers = settings::brokers(config);
     let table = Arc::new(settings::instruments(config, &boot.recovered.symbols));
-    let recovered = remap(boot, &table, &brokers, &roster)?;
+    let mut recovered = remap(boot, &table, &brokers, &roster)?;
+    if boot.halted.is_some() {
+        // Before the first order can be: RISK begins halted.
+        recovered.trading_states.push(RecoveredTradingState {
+            scope: Scope::Firm,
+            state: TradingState::Halted,
+            cause: None,
+        });
+    }
     let opened = source::open(config, &table, plan.layout)?;
     let schedule = settings::schedule(config, opened.clock.now())?;
     let routing = settings::routing(config, &brokers, &table)?;
