@@ -47,7 +47,7 @@ pub(super) struct Wired {
     pub machine: Machine,
     pub shared: Arc<EngineShared>,
     pub manager: Arc<std::sync::Mutex<ExecutionManager>>,
-    pub spare_ports: Vec<ExecutionManager>,
+    pub spare_ports: Vec<PortParts>,
     pub topology: Topology,
     pub cold: ColdShared,
     pub feed: Arc<FeedStatus>,
@@ -182,7 +182,8 @@ pub(super) fn wire(
         &mut ports,
         recruits,
     );
-    let manager = Arc::new(std::sync::Mutex::new(ports.remove(0)));
+    let own = manager(ports.remove(0), &recovered);
+    let manager = Arc::new(std::sync::Mutex::new(own));
     let rows = if time.is_some() {
         1
     } else {
@@ -396,16 +397,15 @@ fn gateway(
     }))
 }
 
-/// One manager a port: the engine's own first, then the algorithms', then the spare ones.
-fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
+/// What each port is made of: the engine's own first, then the algorithms', then the spare ones.
+fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<PortParts> {
     let capacity = parts.config.execution.max_open_orders as usize;
-    let mut managers = Vec::new();
-    for (number, (requests, reports)) in rings.requests.into_iter().zip(rings.reports).enumerate() {
-        let id = PortId(number as u8);
-        let strategy = StrategyId(number as u8 + 1);
-        let mut port = Port::new(PortParts {
-            id,
-            strategy,
+    let rings = rings.requests.into_iter().zip(rings.reports);
+    rings
+        .enumerate()
+        .map(|(number, (requests, reports))| PortParts {
+            id: PortId(number as u8),
+            strategy: StrategyId(number as u8 + 1),
             epoch: parts.boot.epoch,
             used_sequence: 0,
             requests,
@@ -414,11 +414,17 @@ fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
             board: parts.board.clone(),
             shared: Arc::clone(&parts.shared),
             capacity,
-        });
-        adopt_recovered(&mut port, strategy, parts.recovered);
-        managers.push(ExecutionManager::new(port));
-    }
-    managers
+        })
+        .collect()
+}
+
+/// A port with what its strategy had before a restart. Made when somebody takes the port: its table is as large as the
+/// engine's limit of open orders.
+pub(super) fn manager(parts: PortParts, recovered: &RecoveredState) -> ExecutionManager {
+    let strategy = parts.strategy;
+    let mut port = Port::new(parts);
+    adopt_recovered(&mut port, strategy, recovered);
+    ExecutionManager::new(port)
 }
 
 /// Gives a port back what its strategy had before a restart.
@@ -459,7 +465,7 @@ fn algorithms(
     topology: &mut Topology,
     cast: &mut Cast,
     outputs: &mut FeedOutputs,
-    ports: &mut Vec<ExecutionManager>,
+    ports: &mut Vec<PortParts>,
     recruits: Vec<Recruit>,
 ) {
     for (index, recruit) in recruits.into_iter().enumerate() {
@@ -468,7 +474,7 @@ fn algorithms(
             .algorithms
             .push(AlgorithmRing::only(writer, &recruit.parameters.symbols));
         // Port 0 is the engine's; each algorithm takes the next.
-        let manager = ports.remove(1);
+        let manager = manager(ports.remove(1), parts.recovered);
         let agent = AlgorithmAgent::new(
             recruit.algorithm,
             recruit.parameters,
