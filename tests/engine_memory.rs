@@ -28,7 +28,10 @@ fn symbols() -> Vec<Symbol> {
     let letter = |n: u32| char::from(b'A' + (n % 26) as u8);
     (0..INSTRUMENTS)
         .map(|n| {
-            let text: String = [n, n / 26, n / 676, n / 17_576].map(letter).iter().collect();
+            let text: String = [n, n / 26, n / 676, n / 17_576]
+                .map(letter)
+                .iter()
+                .collect();
             text.parse().expect("a symbol")
         })
         .collect()

@@ -189,7 +189,11 @@ fn be_stopped(quiet: &mut Quiet) {
     let resting = quiet.order(buy(9_950));
     quiet.rig.replace(resting, 0, Some(cents(99_000)));
     quiet.run();
-    for state in [TradingState::Halted, TradingState::Reducing, TradingState::Active] {
+    for state in [
+        TradingState::Halted,
+        TradingState::Reducing,
+        TradingState::Active,
+    ] {
         let requested_at = quiet.rig.now;
         let request = ControlRequest::SetTradingState {
             scope: Scope::Firm,
@@ -276,22 +280,51 @@ fn orders_are_filled_changed_refused_triggered_and_expired_without_an_allocation
     }
     quiet.assert_quiet();
     quiet.assert_seen(&[
-        "submitted", "sent", "accepted", "filled", "refused", "canceled", "replaced", "expired",
-        "rejected", "cancel pending", "cancel refused", "replace refused",
+        "submitted",
+        "sent",
+        "accepted",
+        "filled",
+        "refused",
+        "canceled",
+        "replaced",
+        "expired",
+        "rejected",
+        "cancel pending",
+        "cancel refused",
+        "replace refused",
     ]);
     assert!(quiet.rig.count("filled") > 800, "{:?}", quiet.rig.tally);
     let expected = {
         use RefusalCode as R;
         [
-            R::MaxOrderQuantity, R::MaxOrderNotional, R::PriceCollar, R::MaxPosition,
-            R::MissingQuote, R::LockedQuote, R::CrossedQuote, R::StaleQuote, R::UnknownInstrument,
-            R::InvalidOrder, R::NotReducing, R::DuplicateOrder, R::DuplicateOrderId,
-            R::UnknownOrder, R::OrderRate, R::MaxOpenOrders, R::SessionClosed, R::Halted,
-            R::Reducing, R::Killed,
+            R::MaxOrderQuantity,
+            R::MaxOrderNotional,
+            R::PriceCollar,
+            R::MaxPosition,
+            R::MissingQuote,
+            R::LockedQuote,
+            R::CrossedQuote,
+            R::StaleQuote,
+            R::UnknownInstrument,
+            R::InvalidOrder,
+            R::NotReducing,
+            R::DuplicateOrder,
+            R::DuplicateOrderId,
+            R::UnknownOrder,
+            R::OrderRate,
+            R::MaxOpenOrders,
+            R::SessionClosed,
+            R::Halted,
+            R::Reducing,
+            R::Killed,
         ]
     };
     for code in expected {
-        assert!(quiet.rig.refused(code) > 0, "{code:?}: {:?}", quiet.rig.tally);
+        assert!(
+            quiet.rig.refused(code) > 0,
+            "{code:?}: {:?}",
+            quiet.rig.tally
+        );
     }
 }
 
@@ -420,8 +453,15 @@ fn each_ring_may_be_full_without_an_allocation() {
         quiet.listening = true;
         quiet.after(SECOND);
         let ring = quiet.rig.gauges[name].read();
-        assert!(ring.refused > 0 || ring.high_water_mark >= full, "{name}: {ring:?}");
-        assert!(quiet.rig.count("filled") > 100, "{name}: {:?}", quiet.rig.tally);
+        assert!(
+            ring.refused > 0 || ring.high_water_mark >= full,
+            "{name}: {ring:?}"
+        );
+        assert!(
+            quiet.rig.count("filled") > 100,
+            "{name}: {:?}",
+            quiet.rig.tally
+        );
         assert_eq!(quiet.allocated, 0, "{name}: {:?}", quiet.rig.tally);
     }
 }

@@ -90,7 +90,11 @@ fn a_hundred_thousand_orders_fault_no_page() {
     let mut faults = Faults::new();
     let mut found = 0;
     trade(&mut rig, &mut faults, &mut found);
-    assert!(rig.count("filled") >= u64::from(ORDERS) / 2, "{:?}", rig.tally);
+    assert!(
+        rig.count("filled") >= u64::from(ORDERS) / 2,
+        "{:?}",
+        rig.tally
+    );
     assert!(rig.count("canceled") > 10_000, "{:?}", rig.tally);
     // The count counts.
     let before = faults.read();

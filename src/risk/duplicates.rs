@@ -95,9 +95,9 @@ impl DuplicateTable {
         };
         Self {
             window_ns,
-            entries: vec![blank; slots].into_boxed_slice(),
+            entries: crate::types::touched(blank, slots),
             slot_mask: slots as u64 - 1,
-            heads: vec![0; slots].into_boxed_slice(),
+            heads: crate::types::touched(0, slots),
             bucket_mask: slots as u64 - 1,
             written: 0,
             capacity: capacity as u64,

@@ -114,7 +114,7 @@ impl EquityBook {
         };
         Self {
             accounts: vec![account; usize::from(brokers)].into_boxed_slice(),
-            marks: vec![Mark::default(); instruments].into_boxed_slice(),
+            marks: crate::types::touched(Mark::default(), instruments),
             haircut: Fraction::of(haircut),
             total: 0,
             without_cash: usize::from(brokers),

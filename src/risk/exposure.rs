@@ -74,7 +74,7 @@ impl ExposureBook {
         let instruments = settings.instruments.len();
         let brokers = usize::from(settings.brokers);
         let mut book = Self {
-            cells: vec![Cell::default(); instruments * brokers].into_boxed_slice(),
+            cells: crate::types::touched(Cell::default(), instruments * brokers),
             brokers,
             holds: vec![0; brokers].into_boxed_slice(),
             open_by_strategy: vec![0; StrategyId::MAX_COUNT].into_boxed_slice(),

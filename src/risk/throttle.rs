@@ -18,7 +18,7 @@ struct SlidingWindow {
 impl SlidingWindow {
     fn new(count: u32) -> Self {
         Self {
-            times: vec![0; count as usize].into_boxed_slice(),
+            times: crate::types::touched(0, count as usize),
             next: 0,
         }
     }

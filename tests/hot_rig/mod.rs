@@ -14,7 +14,9 @@ use shrike::gateway::paper::{PaperParts, PaperSettings, gateway};
 use shrike::journal::{JournalFollower, JournalSettings, JournalStatus, create};
 use shrike::order::{FastExecutionPath, OrderGauges, OrderRings, OrderSettings, PortHealth};
 use shrike::ring::{BoardWriter, Consumer, Producer, RingGauge, board, channel};
-use shrike::risk::{Access, InstrumentRule, RateLimit, RiskAgent, RiskRings, RiskSettings, RiskStatus};
+use shrike::risk::{
+    Access, InstrumentRule, RateLimit, RiskAgent, RiskRings, RiskSettings, RiskStatus,
+};
 use shrike::runtime::{Agent, Clock, ManualTime};
 use shrike::sim::{ExchangeSettings, Latency};
 use shrike::types::*;
