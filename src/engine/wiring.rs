@@ -50,7 +50,7 @@ pub(super) struct Wired {
     pub machine: Machine,
     pub shared: Arc<EngineShared>,
     pub manager: Arc<Mutex<ExecutionManager>>,
-    pub spare_ports: Vec<ExecutionManager>,
+    pub spare_ports: Vec<PortParts>,
     pub topology: Topology,
     pub cold: ColdShared,
     pub feed: Arc<FeedStatus>,
@@ -176,7 +176,7 @@ struct Assembly {
     cast: Cast,
     topology: Topology,
     manager: Arc<Mutex<ExecutionManager>>,
-    spare_ports: Vec<ExecutionManager>,
+    spare_ports: Vec<PortParts>,
     hot: HotGauges,
     feed: Arc<FeedStatus>,
     cold: ColdShared,
@@ -274,7 +274,8 @@ fn assemble(
         &mut ports,
         recruits,
     );
-    let manager = Arc::new(Mutex::new(ports.remove(0)));
+    let own = manager(ports.remove(0), &parts.recovered);
+    let manager = Arc::new(Mutex::new(own));
     let feed = MarketFeed::new(source, outputs, rows)?;
     let feed_status = feed.status();
     let (cold, cold_shared) = ColdAgent::new(
@@ -479,16 +480,15 @@ fn gateway(
     }))
 }
 
-/// One manager a port: the engine's own first, then the algorithms', then the spare ones.
-fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
+/// What each port is made of: the engine's own first, then the algorithms', then the spare ones.
+fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<PortParts> {
     let capacity = parts.config.execution.max_open_orders as usize;
-    let mut managers = Vec::new();
-    for (number, (requests, reports)) in rings.requests.into_iter().zip(rings.reports).enumerate() {
-        let id = PortId(number as u8);
-        let strategy = StrategyId(number as u8 + 1);
-        let mut port = Port::new(PortParts {
-            id,
-            strategy,
+    let rings = rings.requests.into_iter().zip(rings.reports);
+    rings
+        .enumerate()
+        .map(|(number, (requests, reports))| PortParts {
+            id: PortId(number as u8),
+            strategy: StrategyId(number as u8 + 1),
             epoch: parts.boot.epoch,
             used_sequence: 0,
             requests,
@@ -497,11 +497,17 @@ fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
             board: parts.board.clone(),
             shared: Arc::clone(&parts.shared),
             capacity,
-        });
-        adopt_recovered(&mut port, strategy, &parts.recovered);
-        managers.push(ExecutionManager::new(port));
-    }
-    managers
+        })
+        .collect()
+}
+
+/// A port with what its strategy had before a restart. Made when somebody takes the port: its table is as large as the
+/// engine's limit of open orders.
+pub(super) fn manager(parts: PortParts, recovered: &RecoveredState) -> ExecutionManager {
+    let strategy = parts.strategy;
+    let mut port = Port::new(parts);
+    adopt_recovered(&mut port, strategy, recovered);
+    ExecutionManager::new(port)
 }
 
 /// Gives a port back what its strategy had before a restart.
@@ -542,7 +548,7 @@ fn algorithms(
     topology: &mut Topology,
     cast: &mut Cast,
     outputs: &mut FeedOutputs,
-    ports: &mut Vec<ExecutionManager>,
+    ports: &mut Vec<PortParts>,
     recruits: Vec<Recruit>,
 ) {
     for (index, recruit) in recruits.into_iter().enumerate() {
@@ -551,7 +557,7 @@ fn algorithms(
             .algorithms
             .push(AlgorithmRing::only(writer, &recruit.parameters.symbols));
         // Port 0 is the engine's; each algorithm takes the next.
-        let manager = ports.remove(1);
+        let manager = manager(ports.remove(1), &parts.recovered);
         let agent = AlgorithmAgent::new(
             recruit.algorithm,
             recruit.parameters,

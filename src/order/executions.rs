@@ -47,7 +47,7 @@ impl ExecutionIds {
         assert!((1..=1 << 30).contains(&capacity), "1 to 2^30 execution ids");
         let slots = (capacity * 2).next_power_of_two();
         Self {
-            keys: vec![0; capacity].into_boxed_slice(),
+            keys: crate::types::touched(0, capacity),
             table: vec![EMPTY; slots].into_boxed_slice(),
             shift: 64 - slots.trailing_zeros(),
             next: 0,

@@ -10,7 +10,7 @@
 //! entries in which a chain walk ends at the first one that is not live. Nothing is ever unlinked,
 //! and no walk is longer than the live entries of one bucket.
 
-use super::limits::filled;
+use crate::types::touched;
 use crate::types::{
     InstrumentId, Nanos, Order, OrderType, Quantity, Refusal, RefusalCode, Side, StrategyId,
     TrailingOffset,
@@ -117,10 +117,10 @@ impl DuplicateTable {
             // Far from 0, which the heads begin with.
             next: 1 << 31,
             live: 0,
-            heads: filled(0, slots),
-            nodes: filled(Node::default(), slots),
-            times: filled(Nanos::ZERO, slots),
-            keys: filled(BLANK, slots),
+            heads: touched(0, slots),
+            nodes: touched(Node::default(), slots),
+            times: touched(Nanos::ZERO, slots),
+            keys: touched(BLANK, slots),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::types::{
     decimal,
 };
 
-use super::limits::filled;
+use crate::types::touched;
 
 /// A ratio in lowest terms: whole multiples cost no division.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,7 +128,7 @@ impl EquityBook {
         };
         Self {
             accounts: vec![account; usize::from(brokers)].into_boxed_slice(),
-            marks: filled(Mark::default(), instruments),
+            marks: touched(Mark::default(), instruments),
             haircut: Fraction::of(haircut),
             total: 0,
             without_cash: usize::from(brokers),

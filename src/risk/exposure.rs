@@ -11,8 +11,9 @@ use crate::types::{
 };
 
 use super::equity::{EquityBook, cash_of_fill};
-use super::limits::{RiskSettings, filled};
+use super::limits::RiskSettings;
 use super::orders::{Claim, RiskOrder, Terms};
+use crate::types::touched;
 
 /// One broker's position of one instrument and what its open orders may make of it; one cache line.
 #[repr(align(64))]
@@ -70,12 +71,12 @@ impl ExposureBook {
         let instruments = settings.instruments.len();
         let brokers = usize::from(settings.brokers);
         let mut book = Self {
-            cells: filled(Cell::default(), instruments * brokers),
+            cells: touched(Cell::default(), instruments * brokers),
             brokers,
             holds: vec![0; brokers].into_boxed_slice(),
             open_by_strategy: vec![0; StrategyId::MAX_COUNT].into_boxed_slice(),
             orders: OrderSlab::new(settings.capacity, settings.ports),
-            changes: filled(Terms::NONE, settings.capacity),
+            changes: touched(Terms::NONE, settings.capacity),
             equity: EquityBook::new(settings.brokers, instruments, settings.haircut),
         };
         for account in &recovered.accounts {

@@ -267,11 +267,3 @@ impl RiskSettings {
         }
     }
 }
-
-/// `count` times `value`, every page written: memory that is only promised is paid for by a page
-/// fault at its first use.
-pub(super) fn filled<T: Copy>(value: T, count: usize) -> Box<[T]> {
-    let mut slots = vec![value; count].into_boxed_slice();
-    slots.fill(std::hint::black_box(value));
-    slots
-}

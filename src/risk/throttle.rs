@@ -6,7 +6,8 @@
 
 use crate::types::{Nanos, Refusal, RefusalCode};
 
-use super::limits::{RateLimit, filled};
+use super::limits::RateLimit;
+use crate::types::touched;
 
 /// The times of the last `count` messages: the oldest one says whether another fits.
 struct SlidingWindow {
@@ -18,7 +19,7 @@ struct SlidingWindow {
 impl SlidingWindow {
     fn new(count: u32) -> Self {
         Self {
-            times: filled(0, count as usize),
+            times: touched(0, count as usize),
             next: 0,
         }
     }

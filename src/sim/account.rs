@@ -65,7 +65,7 @@ impl Account {
             multiplier: settings.multiplier,
             fees: settings.fees,
             cash: settings.cash,
-            holdings: vec![Holding::default(); instruments].into_boxed_slice(),
+            holdings: crate::types::touched(Holding::default(), instruments),
             value: Money::ZERO,
             exposure: Money::ZERO,
             reserved_buys: Money::ZERO,

@@ -122,7 +122,7 @@ impl Exchange {
             groups: Groups::new(slots),
             ladders: LadderPool::new(instruments.len() * LADDERS_PER_BOOK, slots),
             trail_pool: TrailPool::new(slots),
-            books: vec![Book::default(); instruments.len()].into_boxed_slice(),
+            books: crate::types::touched(Book::default(), instruments.len()),
             account: Account::new(&settings, instruments.len()),
             session: Session::new(schedule, now),
             work: Work::Idle,
