@@ -127,7 +127,7 @@ fn lay_ground<'a>(
     let brokers = settings::brokers(config);
     let table = Arc::new(settings::instruments(config, &boot.recovered.symbols));
     let recovered = remap(boot, &table, &brokers, &roster)?;
-    let opened = source::open(config, &table, plan.layout)?;
+    let opened = source::open(config, &table, plan.layout, boot.recovered.last_time)?;
     let schedule = settings::schedule(config, opened.clock.now())?;
     let routing = settings::routing(config, &brokers, &table)?;
     let guard = Guard::default();
