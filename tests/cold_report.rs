@@ -322,7 +322,7 @@ fn carried_in_orders_and_positions_go_on_where_they_were() {
         report.irregularities.duplicate_executions, 1,
         "told before the restart"
     );
-    assert_eq!(report.recovered.orders, 1);
+    assert_eq!(report.recovered.orders.len(), 1);
     assert_eq!((report.orders.submitted, report.orders.filled), (1, 1));
     assert_eq!(
         report.pnl.realized,

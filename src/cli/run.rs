@@ -63,7 +63,8 @@ fn session(
         say(&engine.banner());
     }
     engine.start_trading()?;
-    let fault = watch(&engine, arguments.run_for, &stop, quiet)?;
+    let ended = watch(&engine, arguments.run_for, &stop, quiet);
+    // Whatever ended it, the session has its report.
     let session = engine.shutdown()?;
     if quiet {
         say(&serde_json::to_string(&session.report)?);
@@ -71,9 +72,10 @@ fn session(
         say("");
         say(&session.to_string());
     }
-    match fault {
-        Some(fault) => Err(fault),
-        None => Ok(()),
+    match (ended?, engine.journal_error()) {
+        (Some(fault), _) => Err(fault),
+        (None, Some(error)) => Err(EngineError::JournalFailed(error)),
+        (None, None) => Ok(()),
     }
 }
 

@@ -85,6 +85,20 @@ fn create(dir: &Path) -> Result<(), ReportError> {
     })
 }
 
+/// Makes a report's directory if it is missing, and sees that files can be written there.
+///
+/// # Errors
+/// [`ReportError`] with the path.
+pub fn prepare(dir: &Path) -> Result<(), ReportError> {
+    create(dir)?;
+    let probe = dir.join("probe");
+    write_atomically(&probe, b"")?;
+    fs::remove_file(&probe).map_err(|source| ReportError::File {
+        path: probe,
+        source,
+    })
+}
+
 impl Session {
     /// Writes every file of the report into a directory, which is made if it is missing;
     /// `session.json` last, so that where it is, the rest is.

@@ -8,7 +8,7 @@
 //!   order of its own, so that `refusals` may exceed `orders.refused` by
 //!   `irregularities.repeated_ids`.
 //! - Working orders that a restart carried in are rows of `orders.csv` and count as submitted and
-//!   approved; `recovered.orders` says how many.
+//!   approved; `recovered.orders` lists them.
 //! - `pnl` is this session's: realised profit and fees begin at 0 and carried-in positions keep
 //!   their cost, so that equity is the sum of `start_cash`, `adjustments`, `carried_cost`,
 //!   `realized` and `unrealized`, less `fees`. In a session that carried nothing in, `fills.csv`
@@ -28,6 +28,7 @@ use super::ledger::{FillRow, Ledger, LedgerOrder};
 use super::marks::Marks;
 use super::metrics::{OrderCounts, QuantitySum};
 use super::reconcile::Reconciliation;
+use super::recovered::{MarketFigures, RecoveredFigures};
 use crate::journal::Record;
 use crate::ring::RingReading;
 use crate::types::{
@@ -103,6 +104,10 @@ pub struct SessionInfo {
     pub ended_at: String,
     /// The configuration's seed.
     pub seed: u64,
+    /// Number of this start on its state directory.
+    pub epoch: u32,
+    /// The market data.
+    pub market: MarketFigures,
     /// Names of ids.
     pub names: Names,
     /// The last good marks.
@@ -199,21 +204,6 @@ pub struct FillFigures {
     pub notional: Money,
 }
 
-/// What came from the session before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct RecoveredFigures {
-    /// Working orders.
-    pub orders: u64,
-    /// Positions that were not flat.
-    pub positions: u64,
-    /// Profit that was closed before.
-    #[serde(serialize_with = "as_text")]
-    pub realized: Money,
-    /// Fees that were paid before.
-    #[serde(serialize_with = "as_text")]
-    pub fees: Money,
-}
-
 /// What did not go by the book.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct IrregularFigures {
@@ -295,6 +285,8 @@ pub struct SessionReport {
     pub ended_at: String,
     /// The configuration's seed.
     pub seed: u64,
+    /// Number of this start on its state directory.
+    pub epoch: u32,
     /// Orders by where they stand.
     pub orders: OrderCounts,
     /// Filled of submitted; null at 0.
@@ -317,8 +309,10 @@ pub struct SessionReport {
     pub journal: JournalFigures,
     /// Executions.
     pub fills: FillFigures,
-    /// What came from the session before.
+    /// What came from the sessions before.
     pub recovered: RecoveredFigures,
+    /// The market data.
+    pub market: MarketFigures,
     /// Engine against broker, a broker each.
     pub reconciliation: Vec<Reconciliation>,
     /// What did not go by the book.
@@ -392,6 +386,7 @@ impl SessionReport {
             started_at: info.started_at.clone(),
             ended_at: info.ended_at.clone(),
             seed: info.seed,
+            epoch: info.epoch,
             orders,
             fill_rate: orders.fill_rate(),
             slippage_bps: slippage(ledger),
@@ -406,7 +401,8 @@ impl SessionReport {
             events: info.events,
             journal: info.journal,
             fills: fill_figures(ledger),
-            recovered: recovered_figures(recovered),
+            recovered: RecoveredFigures::new(recovered, names),
+            market: info.market.clone(),
             reconciliation: info
                 .statements
                 .iter()
@@ -482,17 +478,6 @@ fn fill_figures(ledger: &Ledger) -> FillFigures {
         sells: turnover.sells,
         quantity: QuantitySum(turnover.quantity_units),
         notional: turnover.notional,
-    }
-}
-
-fn recovered_figures(recovered: &RecoveredState) -> RecoveredFigures {
-    let positions = &recovered.positions;
-    let held = positions.iter().filter(|p| !p.position.quantity.is_zero());
-    RecoveredFigures {
-        orders: recovered.orders.len() as u64,
-        positions: held.count() as u64,
-        realized: positions.iter().map(|p| p.position.realized).sum(),
-        fees: positions.iter().map(|p| p.position.fees).sum(),
     }
 }
 

@@ -28,6 +28,7 @@ pub fn summary(report: &SessionReport) -> String {
     );
     orders(&mut text, report);
     money(&mut text, report);
+    market(&mut text, report);
     latency(&mut text, report);
     for reconciliation in &report.reconciliation {
         let _ = writeln!(text, "{}", reconciled(reconciliation));
@@ -57,11 +58,11 @@ fn orders(text: &mut String, report: &SessionReport) {
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
     let _ = writeln!(text, "         approved = {}", states.join(" + "));
-    if report.recovered.orders > 0 {
+    if !report.recovered.orders.is_empty() {
         let _ = writeln!(
             text,
             "         {} of them carried in from the session before",
-            report.recovered.orders
+            report.recovered.orders.len()
         );
     }
     for (name, refusals) in [
@@ -106,6 +107,21 @@ fn money(text: &mut String, report: &SessionReport) {
             "         {} {} {} at {average}, {market}",
             position.broker, position.symbol, position.quantity,
         );
+    }
+}
+
+/// Said only where rows were wrong: which, with file and line.
+fn market(text: &mut String, report: &SessionReport) {
+    let market = &report.market;
+    if market.bad_rows > 0 {
+        let _ = writeln!(
+            text,
+            "Market   {} rows, {} of them bad and skipped; the first:",
+            market.rows, market.bad_rows
+        );
+        for row in &market.first_bad_rows {
+            let _ = writeln!(text, "         {row}");
+        }
     }
 }
 

@@ -305,6 +305,8 @@ impl AlgorithmAgent {
                     now,
                     panic.as_ref(),
                 );
+                // The payload is the user's too: dropping it could panic out of the fence.
+                std::mem::forget(panic);
                 1
             }
         }

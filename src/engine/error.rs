@@ -66,6 +66,9 @@ pub enum EngineError {
     /// The journal could not take this boot's tables.
     #[error("the journal cannot be begun: {0}")]
     JournalStart(String),
+    /// The journal's disk failed while the engine ran: what was committed before is safe in the hot segments.
+    #[error("the journal failed: {0}; trading stopped")]
+    JournalFailed(String),
     /// What the journal holds does not fit this configuration.
     #[error(transparent)]
     Order(#[from] crate::order::OrderStartError),

@@ -23,6 +23,7 @@ use crate::cold::{
     Delivery, EngineEvent, EventBus, Publisher, Session, SessionMetrics, Subscription,
 };
 use crate::config::Config;
+use crate::journal::JournalStatus;
 use crate::types::{
     BrokerId, BrokerReject, InstrumentId, Order, OrderEvent, OrderId, OrderStatus, Refusal,
     ReplaceRequest, Scope, Signal, TradingState,
@@ -35,7 +36,8 @@ pub enum RunState {
     Running,
     /// A finite market source has ended and everything that it moved is done.
     Finished,
-    /// An agent panicked; call [`ExecutionEngine::shutdown`].
+    /// It cannot go on: an agent panicked, the journal's disk failed, or the market data cannot be trusted. Call
+    /// [`ExecutionEngine::shutdown`].
     Faulted(EngineError),
 }
 
@@ -93,6 +95,7 @@ struct Live {
     shared: std::sync::Arc<EngineShared>,
     manager: std::sync::Arc<Mutex<ExecutionManager>>,
     cold: crate::cold::ColdShared,
+    journal: JournalStatus,
     started: Instant,
     is_invoker: bool,
 }
@@ -138,12 +141,17 @@ impl ExecutionEngine {
             ..
         } = *blueprint;
         let plan = wiring::plan(&config, recruits.len())?;
+        if let Some(dir) = &self.report_dir {
+            // Better known now than at the end of the day.
+            crate::cold::files::prepare(dir)?;
+        }
         let boot = boot::open(&config, choice)?;
         let wired = wiring::wire(&config, boot, plan, recruits, (publisher, delivery))?;
         let _ = self.live.set(Live {
             shared: std::sync::Arc::clone(&wired.shared),
             manager: std::sync::Arc::clone(&wired.manager),
             cold: wired.cold.clone(),
+            journal: wired.journal.clone(),
             started: Instant::now(),
             is_invoker: wired.machine.is_invoker(),
         });
@@ -173,7 +181,7 @@ impl ExecutionEngine {
     /// done inside this call.
     ///
     /// # Errors
-    /// [`EngineError`]; a fault of an agent is [`RunState::Faulted`], bad market data an error.
+    /// [`EngineError`]; what the engine itself stumbled over is [`RunState::Faulted`].
     pub fn run_for(&self, duration: Duration) -> Result<RunState, EngineError> {
         let mut stage = locked(&self.stage);
         let Stage::Wired(wired) = &mut *stage else {
@@ -301,7 +309,9 @@ impl ExecutionEngine {
         Ok(())
     }
 
-    /// Lifts the latches of the daily loss and drawdown limits: the present equity is their new baseline.
+    /// Lifts the latches of the daily loss and drawdown limits: the present equity is their new baseline. After a
+    /// fault of the run before, the firm stays halted until [`set_trading_state`](Self::set_trading_state) says
+    /// otherwise, but the next start does not halt it again.
     ///
     /// # Errors
     /// [`SubmitError`]: nothing was changed.
@@ -309,6 +319,13 @@ impl ExecutionEngine {
         self.with_manager(|manager| manager.port_mut().reset_latches())?;
         self.forget_fault();
         Ok(())
+    }
+
+    /// Why the journal's disk failed, if it did; before [`initialize`](Self::initialize) it did not.
+    #[must_use]
+    pub fn journal_error(&self) -> Option<String> {
+        let live = self.live.get()?;
+        live.journal.error().map(str::to_owned)
     }
 
     /// An order that was submitted through this handle.
@@ -506,6 +523,17 @@ impl ExecutionEngine {
         EngineError::Phase {
             call,
             phase: self.phase().as_str(),
+        }
+    }
+}
+
+/// An engine that was never shut down ends without a report; its threads are gone before its files are.
+impl Drop for ExecutionEngine {
+    fn drop(&mut self) {
+        let stage = self.stage.get_mut();
+        let stage = stage.unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Stage::Wired(wired) = stage {
+            session::abandon(wired);
         }
     }
 }

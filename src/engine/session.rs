@@ -13,7 +13,7 @@ use super::execution_engine::RunState;
 use super::settings;
 use super::shared::EnginePhase;
 use super::wiring::Wired;
-use crate::cold::{JournalFigures, Names, Session, SessionInfo};
+use crate::cold::{JournalFigures, MarketFigures, Names, Session, SessionInfo};
 use crate::config::Config;
 use crate::journal::Record;
 use crate::types::{AccountStatement, KillScope, Nanos};
@@ -29,8 +29,12 @@ pub(super) fn run_state(wired: &mut Wired) -> Result<RunState, EngineError> {
     {
         return Ok(RunState::Faulted(EngineError::Fault(fault)));
     }
+    if let Some(error) = wired.journal.error() {
+        let error = EngineError::JournalFailed(error.to_owned());
+        return Ok(RunState::Faulted(error));
+    }
     if let Some(error) = wired.feed.error() {
-        return Err(EngineError::Market(error));
+        return Ok(RunState::Faulted(EngineError::Market(error)));
     }
     if !wired.feed.is_over() {
         return Ok(RunState::Running);
@@ -50,6 +54,14 @@ fn run_out(wired: &mut Wired) -> Result<(), EngineError> {
     let gauges = Arc::clone(&wired.order_gauges);
     let until = end.unwrap_or(last).max(last).plus(1);
     wired.machine.run_out(until, || gauges.read().working > 0)
+}
+
+/// Ends every agent in order, without a report: the engine was dropped.
+pub(super) fn abandon(wired: &mut Wired) {
+    wired.shared.set_phase(EnginePhase::ShuttingDown);
+    // Nobody is there to be told; the journal has what happened.
+    let _ = wired.machine.close();
+    wired.shared.set_phase(EnginePhase::Stopped);
 }
 
 /// Ends everything in order and makes the report.
@@ -101,6 +113,8 @@ fn report(wired: &Wired, config: &Config, ended_at: Nanos) -> Result<Session, En
         started_at: instant_text(started_at),
         ended_at: instant_text(ended_at),
         seed: config.seed,
+        epoch: wired.boot.epoch.get(),
+        market: market(wired),
         names: Names {
             instruments: wired.shared.instruments.as_ref().clone(),
             brokers: wired
@@ -128,6 +142,18 @@ fn report(wired: &Wired, config: &Config, ended_at: Nanos) -> Result<Session, En
         wired.cold.latency(),
         records,
     ))
+}
+
+fn market(wired: &Wired) -> MarketFigures {
+    let rows = wired.feed.rows();
+    MarketFigures {
+        rows: rows.read,
+        delivered: wired.feed.delivered(),
+        bad_rows: rows.bad,
+        suspicious_rows: rows.suspicious,
+        other_symbols: rows.other_symbols,
+        first_bad_rows: rows.first_bad.iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// RFC 3339 in UTC.

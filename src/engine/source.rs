@@ -26,15 +26,17 @@ pub(super) struct Opened {
     pub time: Option<ManualTime>,
 }
 
-/// Opens the source. `table` is the instruments of the market.
+/// Opens the source. `table` is the instruments of the market, `after` the time of the journal's last record: a
+/// synthetic market in virtual time goes on from there.
 pub(super) fn open(
     config: &Config,
     table: &InstrumentTable,
     layout: Layout,
+    after: Nanos,
 ) -> Result<Opened, EngineError> {
     let wall = Clock::real();
     let start = match (config.market.speed, layout) {
-        (Speed::Max, _) | (_, Layout::Invoker) => SYNTHETIC_START,
+        (Speed::Max, _) | (_, Layout::Invoker) => SYNTHETIC_START.max(after),
         _ => wall.now(),
     };
     let source = source(config, table, start)?;

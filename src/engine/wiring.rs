@@ -136,7 +136,7 @@ fn lay_ground<'a>(
             cause: None,
         });
     }
-    let opened = source::open(config, &table, plan.layout)?;
+    let opened = source::open(config, &table, plan.layout, boot.recovered.last_time)?;
     let schedule = settings::schedule(config, opened.clock.now())?;
     let routing = settings::routing(config, &brokers, &table)?;
     let guard = Guard::default();
