@@ -1,6 +1,10 @@
 //! Shrike is a low-latency trading execution engine: risk-checked, journaled orders from an algorithm to the broker,
 //! on pinned threads joined by lock-free rings.
 //!
+//! Runs on: the threads of the layout that its configuration or this machine gives it; see [`runtime::layout`].
+//! Owns: the way of an order, from an algorithm's port through RISK, ORDER and a GATEWAY to a broker and back.
+//! Never: sends an order before it is on record, calls an unknown outcome a failure, or lets missing data pass a check.
+//!
 //! It is a library that trading algorithms embed and a binary of the same name that one TOML file configures. This
 //! page is its architecture; [`engine::ExecutionEngine`] is where a user begins.
 //!

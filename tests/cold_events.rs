@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shrike::cold::{EngineEvent, EventBus, EventKind, GapCause, SubscriptionError};
+use shrike::cold::{EngineEvent, EventBus, EventKind, GapCause, Handler, SubscriptionError};
 use shrike::runtime::Agent;
 use shrike::types::{BrokerId, Nanos};
 
@@ -21,7 +21,7 @@ fn link(up: bool) -> EventKind {
 
 type Seen = Arc<Mutex<Vec<EngineEvent>>>;
 
-fn recorder() -> (Seen, Box<dyn FnMut(&EngineEvent) + Send>) {
+fn recorder() -> (Seen, Handler) {
     let seen: Seen = Arc::default();
     let sink = Arc::clone(&seen);
     let handler = move |event: &EngineEvent| sink.lock().expect("lock").push(*event);

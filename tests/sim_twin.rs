@@ -363,7 +363,7 @@ fn side() -> impl Strategy<Value = Side> {
 }
 
 fn order_type() -> impl Strategy<Value = OrderType> {
-    let price = 95i64..106;
+    let price = 97i64..104;
     prop_oneof![
         8 => price.clone().prop_map(limit),
         2 => Just(OrderType::Market),
@@ -380,7 +380,7 @@ fn order_type() -> impl Strategy<Value = OrderType> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let price = || 95i64..106;
+    let price = || 97i64..104;
     let size = || 0i64..12;
     prop_oneof![
         4 => (any::<bool>(), price(), size()).prop_map(|(bid, price, size)| {
@@ -408,6 +408,29 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A market that stands still: orders queue at the touch, and sizes and trades come and go.
+fn calm_step() -> impl Strategy<Value = Step> {
+    let touch = || prop_oneof![Just(100i64), Just(102)];
+    prop_oneof![
+        2 => (any::<bool>(), 1i64..12).prop_map(|(bid, size)| {
+            if bid {
+                Step::Row(Bid, 100, size)
+            } else {
+                Step::Row(Ask, 102, size)
+            }
+        }),
+        4 => (touch(), 1i64..12).prop_map(|(price, size)| Step::Trade(price, size)),
+        5 => (any::<bool>(), 1i64..8).prop_map(|(buy, quantity)| {
+            let (side, price) = if buy { (Buy, 100) } else { (Sell, 102) };
+            Step::Order(side, quantity, limit(price), TimeInForce::Day)
+        }),
+        1 => (0usize..20).prop_map(Step::Cancel),
+        1 => (0usize..20, 1i64..8, touch()).prop_map(|(at, quantity, price)| {
+            Step::Replace(at, quantity, price)
+        }),
+    ]
+}
+
 /// The order's own type with `price` in the place of its limit or stop, or as its distance.
 fn repriced(order_type: OrderType, price: i64) -> OrderType {
     match order_type {
@@ -418,7 +441,7 @@ fn repriced(order_type: OrderType, price: i64) -> OrderType {
             stop,
             limit: cents(price),
         },
-        OrderType::TrailingStop { .. } => trail(price - 94),
+        OrderType::TrailingStop { .. } => trail(price - 96),
     }
 }
 
@@ -602,7 +625,7 @@ fn never_over_the_displayed_size(steps: &[Step]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn the_book_does_what_its_naive_twin_does(
@@ -610,6 +633,15 @@ proptest! {
         fill_at_quote in any::<bool>(),
     ) {
         check(&steps, fill_at_quote)?;
+    }
+
+    #[test]
+    fn queues_at_a_standing_touch_move_as_the_naive_twins_do(
+        steps in prop::collection::vec(calm_step(), 1..60),
+    ) {
+        let mut all = vec![Step::Both(100, 10, 102, 10)];
+        all.extend(steps);
+        check(&all, false)?;
     }
 
     #[test]

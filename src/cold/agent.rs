@@ -1,4 +1,5 @@
-//! The COLD agent: adds up what ORDER tells, and starts again from the journal when something was dropped.
+//! The COLD agent: adds up what ORDER tells, and starts again from the journal when something was
+//! dropped.
 //!
 //! Runs on: COLD.
 //! Owns: the reading end of ORDER's events, the live state, the publishing end of the event bus.
@@ -6,18 +7,21 @@
 //!
 //! # When the ring dropped events
 //!
-//! The ring's gauge counts what it refused; the count is read after the events of a cycle were taken, so a drop is
-//! noticed no later than the first event behind it. From then on order reports are still shown and told, but fills
-//! and accounts are left alone. Once the ring is empty (or after a second without a pause) the journal of this
-//! session is replayed from its beginning into a fresh [`Ledger`], which takes the state's place.
+//! The ring's gauge counts what it refused; the count is read before and after the events of a
+//! cycle are taken, so a drop is noticed before the first event behind it is booked. From then on
+//! order reports are still shown and told, but fills and accounts are left alone. Once the ring is
+//! empty (or after a second without a pause) the journal of this session is replayed from its
+//! beginning into a fresh [`Ledger`], which takes the state's place.
 //!
-//! ORDER appends to the journal before it tells, so all that was told or dropped up to then is in that replay. What
-//! ORDER appended before the replay and tells after it is told twice, and that does no harm: a fill is recognised by
-//! its execution id (or, without one, by its order and what that had filled), and an order's report is its whole
-//! state, the last of which holds. To users, the missed fills and the changed orders are told from the journal with
-//! the `replayed` flag, behind a [`EventKind::Gap`].
+//! ORDER appends to the journal before it tells, so all that was told or dropped up to then is in
+//! that replay. What ORDER appended before the replay and tells after it is told twice, and that
+//! does no harm: a fill is recognised by its execution id (or, without one, by its order and what
+//! that had filled), and an order's report is its whole state, the last of which holds. To users,
+//! the missed fills and the changed orders are told from the journal with the `replayed` flag,
+//! behind a [`EventKind::Gap`].
 //!
-//! Latency is recorded from live events only, each once: samples of dropped events are missing from the histograms.
+//! Latency is recorded from live events only, each once: samples of dropped events are missing from
+//! the histograms.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -31,8 +35,8 @@ use crate::journal::Record;
 use crate::ring::{BoardReader, Consumer};
 use crate::runtime::Agent;
 use crate::types::{
-    AccountSnapshot, BrokerId, Event, Fill, Nanos, OrderEvent, OrderId, OrderReport,
-    RecoveredState, RiskRecord,
+    AccountSnapshot, BrokerId, Event, Nanos, OrderEvent, OrderId, OrderReport, RecoveredState,
+    RiskRecord,
 };
 
 /// The journal could not be replayed.
@@ -42,8 +46,8 @@ pub struct ReplayError(pub String);
 
 /// Where COLD reads this session's records from when events were dropped.
 pub trait JournalSource: Send {
-    /// Visits every record of this boot with its sequence and time, in order, from the boot's first to the last that
-    /// is appended when the call begins, or a later one.
+    /// Visits every record of this boot with its sequence and time, in order, from the boot's first
+    /// to the last that is appended when the call begins, or a later one.
     ///
     /// # Errors
     /// [`ReplayError`]; the attempt is repeated a second later.
@@ -88,7 +92,7 @@ impl Default for ColdSettings {
 
 /// What was missed and has to be told from the journal.
 enum Missed {
-    Fill(Option<OrderReport>, Fill, PositionEvent),
+    Fill(Box<(Option<OrderReport>, PositionEvent)>),
     Risk(RiskRecord),
     Link(BrokerId, bool),
     Account(AccountSnapshot),
@@ -163,8 +167,10 @@ impl ColdAgent {
     /// Takes at most `limit` events; returns how many.
     fn drain(&mut self, now: Nanos, limit: usize) -> usize {
         let waiting = self.events.available().min(limit);
-        let mut state = self.shared.lock();
+        let shared = self.shared.clone();
+        let mut state = shared.lock();
         state.now = state.now.max(now);
+        self.notice_drops(&mut state, now);
         for _ in 0..waiting {
             let Some(event) = self.events.pop() else {
                 break;
@@ -174,21 +180,28 @@ impl ColdAgent {
             }
             state.take(&event, &mut self.publisher);
         }
-        let refused = self.events.gauge().refused();
-        if refused != self.refused_seen {
-            state.gap.dropped += refused - self.refused_seen;
-            state.gap.rebuilding = true;
-            self.refused_seen = refused;
-            self.gap.get_or_insert(Gap {
-                since: now,
-                not_before: now,
-            });
-        }
+        self.notice_drops(&mut state, now);
         if self.gap.is_none() {
             self.told_until = self.last_at;
         }
         state.portfolio.refresh_marks(self.settings.marks_a_cycle);
         waiting
+    }
+
+    /// Called before and after events are taken, so that no event behind a drop is booked as if
+    /// nothing were missing.
+    fn notice_drops(&mut self, state: &mut ColdState, now: Nanos) {
+        let refused = self.events.gauge().refused();
+        if refused == self.refused_seen {
+            return;
+        }
+        state.gap.dropped += refused - self.refused_seen;
+        state.gap.rebuilding = true;
+        self.refused_seen = refused;
+        self.gap.get_or_insert(Gap {
+            since: now,
+            not_before: now,
+        });
     }
 
     fn is_rebuild_due(&mut self, now: Nanos) -> bool {
@@ -324,7 +337,7 @@ impl Rebuilt {
         }
         let new = key.is_none_or(|key| !told.contains(&key));
         let position = outcome.position.filter(|_| new)?;
-        Some(Missed::Fill(report, position.cause.fill, position))
+        Some(Missed::Fill(Box::new((report, position))))
     }
 }
 
@@ -336,23 +349,24 @@ impl Missed {
         told: &mut HashMap<OrderId, OrderReport>,
     ) {
         match self {
-            Self::Fill(Some(report), _, position) => {
-                debug_assert!(
-                    matches!(report.event, OrderEvent::Filled(_)),
-                    "invariant: the order's last event is this fill"
-                );
-                publisher.publish(EventKind::Order(report), at, true);
-                publisher.publish(EventKind::Position(position), at, true);
-                told.insert(report.order_id, report);
-            }
-            Self::Fill(None, fill, position) => {
-                let kind = EventKind::ForeignFill {
-                    broker: position.cause.broker,
-                    instrument: position.cause.instrument,
-                    side: position.cause.side,
-                    fill,
-                };
-                publisher.publish(kind, at, true);
+            Self::Fill(fill) => {
+                let (report, position) = *fill;
+                if let Some(report) = report {
+                    debug_assert!(
+                        matches!(report.event, OrderEvent::Filled(_)),
+                        "invariant: the order's last event is this fill"
+                    );
+                    publisher.publish(EventKind::Order(report), at, true);
+                    told.insert(report.order_id, report);
+                } else {
+                    let kind = EventKind::ForeignFill {
+                        broker: position.cause.broker,
+                        instrument: position.cause.instrument,
+                        side: position.cause.side,
+                        fill: position.cause.fill,
+                    };
+                    publisher.publish(kind, at, true);
+                }
                 publisher.publish(EventKind::Position(position), at, true);
             }
             Self::Risk(record) => publisher.publish(EventKind::Risk(record), at, true),

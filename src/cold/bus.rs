@@ -1,13 +1,14 @@
 //! Delivery of events to handlers and subscribers.
 //!
 //! Runs on: COLD publishes; DELIVERY runs the handlers; a subscriber reads on a thread of its own.
-//! Owns: the queue to DELIVERY, one bounded channel a subscriber, and the count of what each missed.
+//! Owns: the queue to DELIVERY, one bounded channel a subscriber, and the count of what each
+//! missed.
 //! Never: waits for a reader, runs a handler on COLD, or lets one reader's trouble reach another.
 //!
-//! A handler that panics is caught, counted and removed. A subscriber whose channel is full is dropped: it reads what
-//! it has, then [`SubscriptionError::Lagged`] with the count of what it missed, and has to subscribe anew after
-//! catching up from the engine's status. Handlers that fall behind as a whole find an
-//! [`EventKind::Gap`] in the place of what was lost.
+//! A handler that panics is caught, counted and removed. A subscriber whose channel is full is
+//! dropped: it reads what it has, then [`SubscriptionError::Lagged`] with the count of what it
+//! missed, and has to subscribe anew after catching up from the engine's status. Handlers that fall
+//! behind as a whole find an [`EventKind::Gap`] in the place of what was lost.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -92,7 +93,8 @@ impl EventBus {
         (Self { shared }, publisher, delivery)
     }
 
-    /// Adds a handler: it gets the events that are published from now on, on the DELIVERY thread, one at a time.
+    /// Adds a handler: it gets the events that are published from now on, on the DELIVERY thread,
+    /// one at a time.
     pub fn add_handler(&self, handler: Handler) {
         let mut incoming = locked(&self.shared.incoming);
         incoming.push(handler);
@@ -209,7 +211,8 @@ impl Drop for Publisher {
     }
 }
 
-/// The DELIVERY agent: it runs user code, on its own thread (in the `invoker` layout on the caller's).
+/// The DELIVERY agent: it runs user code, on its own thread (in the `invoker` layout on the
+/// caller's).
 pub struct Delivery {
     shared: Arc<Shared>,
     queue: Receiver<EngineEvent>,
@@ -336,7 +339,8 @@ impl Subscription {
     }
 }
 
-/// Nothing that is done under these locks can leave half a change behind, so a panic elsewhere does not spoil them.
+/// Nothing that is done under these locks can leave half a change behind, so a panic elsewhere does
+/// not spoil them.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

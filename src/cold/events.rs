@@ -13,11 +13,11 @@ use crate::types::{
 /// Why events are missing before this point.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum GapCause {
-    /// The ring from ORDER was full. What matters of the lost events follows, marked as replayed: every missed fill,
-    /// and each order that changed, once, as it stands.
+    /// The ring from ORDER was full. What matters of the lost events follows, marked as replayed:
+    /// every missed fill, and each order that changed, once, as it stands.
     EventRing,
-    /// The handlers fell behind and the queue to them was full. The lost events do not come again: read the engine's
-    /// status to catch up.
+    /// The handlers fell behind and the queue to them was full. The lost events do not come again:
+    /// read the engine's status to catch up.
     DeliveryQueue,
 }
 
@@ -71,7 +71,8 @@ pub enum EventKind {
 /// An event, numbered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EngineEvent {
-    /// Grows by one with each event of a session, from 1. A reader that sees a number left out missed that event.
+    /// Grows by one with each event of a session, from 1. A reader that sees a number left out
+    /// missed that event.
     pub sequence: u64,
     /// When, by the engine's clock.
     pub at: Nanos,

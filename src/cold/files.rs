@@ -62,7 +62,8 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), ReportError> 
     })
 }
 
-/// Writes the `.hgrm` files of every stage and the plot into a directory, which is made if it is missing.
+/// Writes the `.hgrm` files of every stage and the plot into a directory, which is made if it is
+/// missing.
 ///
 /// # Errors
 /// [`ReportError`] with the path.
@@ -85,8 +86,8 @@ fn create(dir: &Path) -> Result<(), ReportError> {
 }
 
 impl Session {
-    /// Writes every file of the report into a directory, which is made if it is missing; `session.json` last, so
-    /// that where it is, the rest is.
+    /// Writes every file of the report into a directory, which is made if it is missing;
+    /// `session.json` last, so that where it is, the rest is.
     ///
     /// # Errors
     /// [`ReportError`] with the path.

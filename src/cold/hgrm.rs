@@ -1,7 +1,8 @@
 //! Histograms in the HdrHistogram percentile text format (`.hgrm`).
 //!
 //! Runs on: whoever writes a report.
-//! Owns: the format, as `AbstractHistogram.outputPercentileDistribution` of HdrHistogram 2 writes it.
+//! Owns: the format, as `AbstractHistogram.outputPercentileDistribution` of HdrHistogram 2 writes
+//! it.
 //! Never: rounds a count.
 
 use std::fmt::Write;
@@ -11,8 +12,8 @@ use hdrhistogram::Histogram;
 /// Steps in each halving of what is left to 100 %, as HdrHistogram's own tools have it.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;
 
-/// The percentile distribution of a histogram: columns Value, Percentile, TotalCount and 1/(1-Percentile), then mean,
-/// standard deviation, maximum, count and the shape of the histogram.
+/// The percentile distribution of a histogram: columns Value, Percentile, TotalCount and
+/// 1/(1-Percentile), then mean, standard deviation, maximum, count and the shape of the histogram.
 #[must_use]
 pub fn percentile_distribution(histogram: &Histogram<u64>) -> String {
     let mut text = String::new();

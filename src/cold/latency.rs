@@ -1,7 +1,8 @@
 //! HDR histograms of an order's stages.
 //!
 //! Runs on: COLD.
-//! Owns: one histogram a stage, in nanoseconds, three significant digits, 1 ns to one hour, saturating.
+//! Owns: one histogram a stage, in nanoseconds, three significant digits, 1 ns to one hour,
+//! saturating.
 //! Never: drops a sample that it was given, or records one that was not measured.
 //!
 //! | stage | from | to | recorded on |
@@ -14,8 +15,9 @@
 //! | `ack` | write returned | acknowledgement received | first `Accepted` |
 //! | `fill` | write returned | first fill received | first `Filled` |
 //!
-//! An offset of 0 means that a stage was not reached: it is not recorded. Offsets saturate at 4.29 s; a stage that
-//! begins at a saturated offset is recorded as 4.29 s, so that counts stay exact and no stall looks short.
+//! An offset of 0 means that a stage was not reached: it is not recorded. Offsets saturate at 4.29
+//! s; a stage that begins at a saturated offset is recorded as 4.29 s, so that counts stay exact
+//! and no stall looks short.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -130,12 +132,14 @@ impl StageLatency {
         }
     }
 
-    /// Records the acknowledgement that was at hand at `received`; nothing when either end was not stamped.
+    /// Records the acknowledgement that was at hand at `received`; nothing when either end was not
+    /// stamped.
     pub fn record_ack(&mut self, stamps: &StageStamps, received: u64) {
         self.record_received(Stage::Ack, stamps, received);
     }
 
-    /// Records the first fill that was at hand at `received`; nothing when either end was not stamped.
+    /// Records the first fill that was at hand at `received`; nothing when either end was not
+    /// stamped.
     pub fn record_fill(&mut self, stamps: &StageStamps, received: u64) {
         self.record_received(Stage::Fill, stamps, received);
     }

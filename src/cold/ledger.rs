@@ -1,17 +1,20 @@
 //! A session's orders, fills and books, replayed from the journal's records.
 //!
 //! Runs on: COLD after dropped events, and whoever makes the session report.
-//! Owns: what a record does to an order; the same life cycle, portfolio and duplicate rules as the live path.
-//! Never: books an execution twice, forgets a fill of an order that it does not know, or reads a clock.
+//! Owns: what a record does to an order; the same life cycle, portfolio and duplicate rules as the
+//! live path.
+//! Never: books an execution twice, forgets a fill of an order that it does not know, or reads a
+//! clock.
 //!
-//! A session's records are those of one boot, in journal order, upon the state that was recovered before it. A
-//! sequence that does not go forward was seen before and is skipped.
+//! A session's records are those of one boot, in journal order, upon the state that was recovered
+//! before it. A sequence that does not go forward was seen before and is skipped.
 //!
-//! An execution is the same as another when broker and execution id are; executions of carried-in orders are also
-//! compared with the recovered ids. One without an id cannot be compared and is always booked.
+//! An execution is the same as another when broker and execution id are; executions of carried-in
+//! orders are also compared with the recovered ids. One without an id cannot be compared and is
+//! always booked.
 //!
-//! `NotSent` does not say of what: until an order's own bytes were handed over it means the order itself, which then
-//! is rejected; later it means the pending cancel or replace.
+//! `NotSent` does not say of what: until an order's own bytes were handed over it means the order
+//! itself, which then is rejected; later it means the pending cancel or replace.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -614,7 +617,8 @@ impl LedgerOrder {
         }
     }
 
-    /// The order knows best where it is, of what, and which way; the report says how much and at what price.
+    /// The order knows best where it is, of what, and which way; the report says how much and at
+    /// what price.
     fn filled(&mut self, report: &ExecutionReport, at: Nanos) -> Option<PositionFill> {
         let input = OrderInput::Fill {
             quantity: report.last_quantity,

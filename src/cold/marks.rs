@@ -2,7 +2,8 @@
 //!
 //! Runs on: COLD, and whoever makes a report.
 //! Owns: the mid of the last quote with two sides the right way round.
-//! Never: marks at a locked, crossed or one-sided quote, or forgets a mark because the market went away.
+//! Never: marks at a locked, crossed or one-sided quote, or forgets a mark because the market went
+//! away.
 
 use std::collections::BTreeMap;
 

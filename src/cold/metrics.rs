@@ -1,8 +1,9 @@
 //! Session metrics: counts of orders by state, and the figures with the names that dashboards know.
 //!
 //! Runs on: COLD, and whoever makes a report.
-//! Owns: the equations `submitted = approved + refused + held` and `approved = filled + canceled + rejected + expired
-//! + absent + open + in_doubt`, which hold by construction.
+//! Owns: where an order counts, so that `submitted` is the sum of `approved`, `refused` and `held`,
+//! and `approved` that of `filled`, `canceled`, `rejected`, `expired`, `absent`, `open` and
+//! `in_doubt`, by construction.
 //! Never: counts an order twice.
 
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use serde_json::Value;
 use crate::types::decimal::{SCALE, format_scaled};
 use crate::types::{Money, OrderStatus};
 
-/// Orders of a session by where they stand. Working orders that a restart carried in count as submitted and approved.
+/// Orders of a session by where they stand. Working orders that a restart carried in count as
+/// submitted and approved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct OrderCounts {
     /// Orders asked for: approved, refused and held.
@@ -127,7 +129,8 @@ impl fmt::Display for QuantitySum {
     }
 }
 
-/// The figures of a session at an instant. Money is exact; times are in nanoseconds unless the name says otherwise.
+/// The figures of a session at an instant. Money is exact; times are in nanoseconds unless the name
+/// says otherwise.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct SessionMetrics {
     /// Orders by where they stand.
@@ -181,7 +184,8 @@ pub struct SessionMetrics {
 }
 
 impl SessionMetrics {
-    /// Every figure by name. Counts are numbers, money and quantities decimal text, absent figures null.
+    /// Every figure by name. Counts are numbers, money and quantities decimal text, absent figures
+    /// null.
     #[must_use]
     pub fn to_map(&self) -> BTreeMap<String, Value> {
         let orders = &self.orders;

@@ -1,12 +1,15 @@
 //! The cold side: what happened, added up, told to people and written down.
 //!
-//! Runs on: COLD (portfolio, positions, metrics, latency), DELIVERY (user handlers), and whoever writes a report.
+//! Runs on: COLD (portfolio, positions, metrics, latency), DELIVERY (user handlers), and whoever
+//! writes a report.
 //! Owns: every figure that a person reads; it may allocate and lock, since no order waits for it.
-//! Never: runs user code on COLD, decides about an order, or invents a number that it does not have.
+//! Never: runs user code on COLD, decides about an order, or invents a number that it does not
+//! have.
 //!
-//! Two ways lead here. The ring of events from ORDER is quick and may drop: [`ColdAgent`] lives on it, and rebuilds
-//! itself from the journal when something was dropped. The journal drops nothing: [`Session`], the session report,
-//! is made from it alone. Both use one arithmetic, [`PortfolioManager`], and one order book of facts, [`Ledger`].
+//! Two ways lead here. The ring of events from ORDER is quick and may drop: [`ColdAgent`] lives on
+//! it, and rebuilds itself from the journal when something was dropped. The journal drops nothing:
+//! [`Session`], the session report, is made from it alone. Both use one arithmetic,
+//! [`PortfolioManager`], and one order book of facts, [`Ledger`].
 
 pub mod agent;
 pub mod bus;

@@ -66,8 +66,8 @@ pub struct HeldPosition {
     pub fills: u64,
 }
 
-/// Every position. Realised profit and fees are this session's: positions that a restart carries in keep their cost
-/// and begin with neither.
+/// Every position. Realised profit and fees are this session's: positions that a restart carries in
+/// keep their cost and begin with neither.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PositionManager {
     positions: BTreeMap<(BrokerId, InstrumentId), HeldPosition>,
@@ -76,8 +76,9 @@ pub struct PositionManager {
 }
 
 impl PositionManager {
-    /// Positions that are carried in. The journal does not say whose they were, so no strategy of this session owns
-    /// them: they stand under [`StrategyId::EXTERNAL`], and the shares still add up to the whole.
+    /// Positions that are carried in. The journal does not say whose they were, so no strategy of
+    /// this session owns them: they stand under [`StrategyId::EXTERNAL`], and the shares still add
+    /// up to the whole.
     #[must_use]
     pub fn new(recovered: &RecoveredState) -> Self {
         let mut manager = Self::default();

@@ -4,17 +4,20 @@
 //! Owns: `session.json`'s shape and the meaning of each of its figures.
 //! Never: counts from events, which may have been dropped, or shows a figure that was not measured.
 //!
-//! - An order is counted once, by its id. A refused repetition of an id is in `refusals` but is no order of its own, so
-//!   that `refusals` may exceed `orders.refused` by `irregularities.repeated_ids`.
-//! - Working orders that a restart carried in are rows of `orders.csv` and count as submitted and approved;
-//!   `recovered.orders` says how many.
-//! - `pnl` is this session's: realised profit and fees begin at 0 and carried-in positions keep their cost, so that
-//!   `equity = start_cash + adjustments + carried_cost + realized + unrealized - fees`. In a session that carried
-//!   nothing in, `fills.csv` and the marks in `positions` give every figure of it.
-//! - Slippage is a figure an order that filled and had a decision price, its average price against that, in basis
-//!   points, positive when it cost; mean and percentiles (nearest rank) are over orders, unweighted.
-//! - An execution of an order that the engine does not know is in `fills.csv` and in the books, under nobody's
-//!   strategy, with an empty order id if there was none.
+//! - An order is counted once, by its id. A refused repetition of an id is in `refusals` but is no
+//!   order of its own, so that `refusals` may exceed `orders.refused` by
+//!   `irregularities.repeated_ids`.
+//! - Working orders that a restart carried in are rows of `orders.csv` and count as submitted and
+//!   approved; `recovered.orders` says how many.
+//! - `pnl` is this session's: realised profit and fees begin at 0 and carried-in positions keep
+//!   their cost, so that equity is the sum of `start_cash`, `adjustments`, `carried_cost`,
+//!   `realized` and `unrealized`, less `fees`. In a session that carried nothing in, `fills.csv`
+//!   and the marks in `positions` give every figure of profit.
+//! - Slippage is a figure an order that filled and had a decision price, its average price against
+//!   that, in basis points, positive when it cost; mean and percentiles (nearest rank) are over
+//!   orders, unweighted.
+//! - An execution of an order that the engine does not know is in `fills.csv` and in the books,
+//!   under nobody's strategy, with an empty order id if there was none.
 
 use std::collections::BTreeMap;
 
@@ -344,8 +347,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes the report of the session whose `records` (sequence, time, record; this boot's, in order) follow upon
-    /// `recovered`.
+    /// Makes the report of the session whose `records` (sequence, time, record; this boot's, in
+    /// order) follow upon `recovered`.
     #[must_use]
     pub fn new(
         info: SessionInfo,
@@ -511,7 +514,8 @@ fn irregularities(info: &SessionInfo, ledger: &Ledger, refused: u64) -> Irregula
     }
 }
 
-/// See the module. Ratios of exact numbers; only the statistics are floating point, rounded to 10^-4 basis points.
+/// See the module. Ratios of exact numbers; only the statistics are floating point, rounded to
+/// 10^-4 basis points.
 fn slippage(ledger: &Ledger) -> Slippage {
     let orders = ledger.orders().values();
     let mut values: Vec<f64> = orders.filter_map(slippage_of).collect();

@@ -1,11 +1,13 @@
 //! The live state of the cold side, and how others read it.
 //!
 //! Runs on: COLD changes it; any thread but a hot one reads it.
-//! Owns: orders, books, counts and latency since the start, behind one lock that only cold threads take.
+//! Owns: orders, books, counts and latency since the start, behind one lock that only cold threads
+//! take.
 //! Never: is a source of truth: after dropped events it is rebuilt from the journal.
 //!
-//! Finished orders are kept until [`retired_orders`](super::ColdSettings::retired_orders) newer ones have finished, so
-//! that memory is bounded; a fill that comes later still than that is booked, but no longer moves its order's count.
+//! Finished orders are kept until [`retired_orders`](super::ColdSettings::retired_orders) newer
+//! ones have finished, so that memory is bounded; a fill that comes later still than that is
+//! booked, but no longer moves its order's count.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,7 +90,8 @@ impl FillKey {
     }
 }
 
-/// The last fills that were booked: more than can be on their way in the ring while the journal is replayed.
+/// The last fills that were booked: more than can be on their way in the ring while the journal is
+/// replayed.
 #[derive(Debug)]
 pub(crate) struct RecentFills {
     order: VecDeque<FillKey>,
@@ -134,7 +137,8 @@ pub(crate) struct LiveOrder {
     latency: LatencySeen,
 }
 
-/// Which stages of an order are recorded; nothing of an order of an earlier boot, whose stamps are another clock's.
+/// Which stages of an order are recorded; nothing of an order of an earlier boot, whose stamps are
+/// another clock's.
 #[derive(Clone, Copy, Debug, Default)]
 struct LatencySeen {
     sent: bool,
@@ -443,7 +447,8 @@ impl ColdState {
                     self.retire(report.order_id);
                 }
             }
-            // A report of a finished order that is not known is of one forgotten long ago: it was counted.
+            // A report of a finished order that is not known is of one forgotten long ago: it was
+            // counted.
             None if report.status.is_terminal()
                 && refusal.is_none()
                 && report.event != OrderEvent::Submitted => {}
@@ -526,7 +531,8 @@ impl ColdState {
     }
 }
 
-/// The cold side's state as the engine reads it; clone freely. A read holds COLD up while it copies, and nothing else.
+/// The cold side's state as the engine reads it; clone freely. A read holds COLD up while it
+/// copies, and nothing else.
 #[derive(Clone, Debug)]
 pub struct ColdShared(Arc<Mutex<ColdState>>);
 
@@ -535,7 +541,8 @@ impl ColdShared {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// A panic of COLD sets the kill word and ends the process; until then readers see what there is.
+    /// A panic of COLD sets the kill word and ends the process; until then readers see what there
+    /// is.
     pub(crate) fn lock(&self) -> MutexGuard<'_, ColdState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -570,7 +577,8 @@ impl ColdShared {
         self.lock().portfolio.broker_totals(broker)
     }
 
-    /// An order as its last report showed it; `None` for one that is not known or finished long ago.
+    /// An order as its last report showed it; `None` for one that is not known or finished long
+    /// ago.
     #[must_use]
     pub fn order(&self, id: OrderId) -> Option<OrderReport> {
         self.lock().orders.get(&id).map(|order| order.report)

@@ -109,7 +109,8 @@ fn x(quantile: f64) -> f64 {
     LEFT + decades.min(LAST_DECADE) / LAST_DECADE * (RIGHT - LEFT)
 }
 
-/// The plot: x is 1/(1-percentile), logarithmic, to 99.99 %; y is nanoseconds, logarithmic; a line a stage.
+/// The plot: x is 1/(1-percentile), logarithmic, to 99.99 %; y is nanoseconds, logarithmic; a line
+/// a stage.
 #[must_use]
 pub fn percentile_plot(latency: &StageLatency, title: &str) -> String {
     let axis = Axis::over(latency);
@@ -121,14 +122,12 @@ pub fn percentile_plot(latency: &StageLatency, title: &str) -> String {
         escaped(title)
     );
     grid(&mut svg, &axis);
-    let mut row = 0;
-    for stage in Stage::ALL {
+    for (row, stage) in (0u32..).zip(Stage::ALL) {
         let histogram = latency.histogram(stage);
         if !histogram.is_empty() {
             line(&mut svg, &axis, stage, histogram);
         }
         legend(&mut svg, row, stage, histogram);
-        row += 1;
     }
     svg.push_str("</svg>\n");
     svg
@@ -180,7 +179,8 @@ fn grid(svg: &mut String, axis: &Axis) {
     );
 }
 
-/// A staircase has as many points as it has steps: the line ends where the last sample stands alone.
+/// A staircase has as many points as it has steps: the line ends where the last sample stands
+/// alone.
 fn line(svg: &mut String, axis: &Axis, stage: Stage, histogram: &Histogram<u64>) {
     let end = (histogram.len() as f64).log10().min(LAST_DECADE);
     let width = if stage == Stage::Internal { 3.0 } else { 2.0 };
@@ -215,9 +215,9 @@ fn legend(svg: &mut String, row: u32, stage: Stage, histogram: &Histogram<u64>) 
     } else {
         let at = |quantile| duration_text(histogram.value_at_quantile(quantile));
         [
-            format!("p50 {}  p99 {}", at(0.5), at(0.99)),
+            format!("p50 {}, p99 {}", at(0.5), at(0.99)),
             format!(
-                "max {}  n {}",
+                "max {}, n {}",
                 duration_text(histogram.max()),
                 histogram.len()
             ),

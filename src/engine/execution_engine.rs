@@ -115,7 +115,8 @@ impl ExecutionEngine {
     }
 
     /// Opens the state directory, recovers what an earlier run left, starts every agent but the market and the
-    /// algorithms, and lets the brokers' links come up. Orders are refused until [`start_trading`](Self::start_trading).
+    /// algorithms, and lets the brokers' links come up. Orders are refused until
+    /// [`start_trading`](Self::start_trading).
     ///
     /// # Errors
     /// [`EngineError`]; nothing runs then.
@@ -138,8 +139,7 @@ impl ExecutionEngine {
         } = *blueprint;
         let plan = wiring::plan(&config, recruits.len())?;
         let boot = boot::open(&config, choice)?;
-        let bus = (self.bus.clone(), publisher, delivery);
-        let wired = wiring::wire(&config, boot, plan, recruits, bus)?;
+        let wired = wiring::wire(&config, boot, plan, recruits, (publisher, delivery))?;
         let _ = self.live.set(Live {
             shared: std::sync::Arc::clone(&wired.shared),
             manager: std::sync::Arc::clone(&wired.manager),
@@ -166,13 +166,6 @@ impl ExecutionEngine {
         }
         wired.shared.set_phase(EnginePhase::Trading);
         wired.machine.start_feed()?;
-        if wired.boot.halted.is_some() {
-            let state = TradingState::Halted;
-            locked(&wired.manager)
-                .port_mut()
-                .set_trading_state(Scope::Firm, state)?;
-            wired.machine.settle()?;
-        }
         Ok(())
     }
 
@@ -301,7 +294,11 @@ impl ExecutionEngine {
     /// # Errors
     /// [`SubmitError`]: nothing was changed.
     pub fn set_trading_state(&self, scope: Scope, state: TradingState) -> Result<(), SubmitError> {
-        self.with_manager(|manager| manager.port_mut().set_trading_state(scope, state))
+        self.with_manager(|manager| manager.port_mut().set_trading_state(scope, state))?;
+        if scope == Scope::Firm && state == TradingState::Active {
+            self.forget_fault();
+        }
+        Ok(())
     }
 
     /// Lifts the latches of the daily loss and drawdown limits: the present equity is their new baseline.
@@ -309,7 +306,9 @@ impl ExecutionEngine {
     /// # Errors
     /// [`SubmitError`]: nothing was changed.
     pub fn reset_latches(&self) -> Result<(), SubmitError> {
-        self.with_manager(|manager| manager.port_mut().reset_latches())
+        self.with_manager(|manager| manager.port_mut().reset_latches())?;
+        self.forget_fault();
+        Ok(())
     }
 
     /// An order that was submitted through this handle.
@@ -477,6 +476,16 @@ impl ExecutionEngine {
         let live = self.live.get().ok_or(SubmitError::NotStarted)?;
         let mut manager: MutexGuard<'_, ExecutionManager> = locked(&live.manager);
         call(&mut manager)
+    }
+
+    /// An operator has dealt with the fault of an earlier run: the next start need not come up halted.
+    fn forget_fault(&self) {
+        if let Stage::Wired(wired) = &*locked(&self.stage)
+            && wired.boot.halted.is_some()
+            && let Err(error) = wired.boot.state.clear_halt()
+        {
+            tracing::error!(%error, "the next start comes up halted again");
+        }
     }
 
     /// In the invoker layout nobody else moves the order along.

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use super::error::EngineError;
 use crate::ring::Topology;
 use crate::runtime::{
-    Clock, Guard, Invoker, ManualTime, Runner, RunnerHandle, RunnerReading, spawn_all,
+    Agent, Clock, Guard, Invoker, ManualTime, Runner, RunnerHandle, RunnerReading, WakeHandle,
+    spawn_all,
 };
 use crate::types::Nanos;
 
@@ -41,6 +42,53 @@ pub(super) enum Machine {
         pace: Option<u64>,
         started: bool,
     },
+}
+
+/// An agent that wakes parked hot threads after it has done something: what it wrote may be for them.
+pub(super) struct Waking {
+    agent: Box<dyn Agent>,
+    wakes: Vec<WakeHandle>,
+}
+
+impl Waking {
+    /// The agent itself where nobody parks.
+    pub fn around(agent: Box<dyn Agent>, wakes: &[WakeHandle]) -> Box<dyn Agent> {
+        if wakes.is_empty() {
+            return agent;
+        }
+        Box::new(Self {
+            agent,
+            wakes: wakes.to_vec(),
+        })
+    }
+}
+
+impl Agent for Waking {
+    fn name(&self) -> &'static str {
+        self.agent.name()
+    }
+
+    fn on_start(&mut self, now: Nanos) {
+        self.agent.on_start(now);
+    }
+
+    fn poll(&mut self, now: Nanos) -> usize {
+        let work = self.agent.poll(now);
+        if work > 0 {
+            for wake in &self.wakes {
+                wake.wake();
+            }
+        }
+        work
+    }
+
+    fn next_deadline(&self) -> Option<Nanos> {
+        self.agent.next_deadline()
+    }
+
+    fn on_close(&mut self, now: Nanos) {
+        self.agent.on_close(now);
+    }
 }
 
 /// How long an orderly end waits for what is under way.
@@ -124,11 +172,13 @@ impl Machine {
     }
 
     /// Ends MARKET and the algorithms, then waits until what is under way has arrived.
-    pub fn drain(&mut self, topology: &Topology) -> Result<(), EngineError> {
+    /// `settle` is how long something may be under way where nobody sees it: a simulated broker's latency.
+    pub fn drain(&mut self, topology: &Topology, settle: Duration) -> Result<(), EngineError> {
         match self {
             Self::Threads(threads) => {
                 threads.waiting.clear();
                 stop(&mut threads.feed);
+                std::thread::sleep(settle);
                 let deadline = Instant::now() + DRAIN_LIMIT;
                 let mut quiet = 0;
                 while quiet < QUIET_LOOKS && Instant::now() < deadline {
@@ -142,7 +192,10 @@ impl Machine {
                 }
                 Ok(())
             }
+            Self::Invoker { started: false, .. } => Ok(()),
             Self::Invoker { invoker, time, .. } => {
+                let settle_ns = u64::try_from(settle.as_nanos()).unwrap_or(u64::MAX);
+                step_to(invoker, Some(time.now().plus(settle_ns)), || true)?;
                 invoker.run_until_idle(time.now())?;
                 Ok(())
             }

@@ -10,7 +10,7 @@
 //!
 //! | who runs your code | on which thread |
 //! |---|---|
-//! | [`Algorithm`] callbacks | the algorithm's own (`shrike-algo-N`); in the `invoker` layout the one that calls `run_for` |
+//! | [`Algorithm`] callbacks | its own (`shrike-algo-N`); in the `invoker` layout the one that calls `run_for` |
 //! | event handlers | DELIVERY (`shrike-deliver`) |
 //! | a [`Subscription`](crate::cold::Subscription), a [`Port`] from `open_port` | yours |
 

@@ -1,6 +1,6 @@
 //! A port: where orders enter the engine and their reports come back.
 //!
-//! Runs on: the thread that holds it: an algorithm's, a user's own, or (behind a mutex) any caller of the engine handle.
+//! Runs on: the thread that holds it: an algorithm's, a user's own, or (behind a mutex) a caller of the engine handle.
 //! Owns: the minting of order ids, the two rings of one port, and its view of its own orders and positions.
 //! Never: blocks or sleeps; an `Err` means that nothing was and nothing will be sent.
 
@@ -13,7 +13,7 @@ use crate::types::{
     BootEpoch, BrokerId, CancelAllRequest, CancelRequest, ControlRequest, InstrumentId, Nanos,
     Order, OrderEvent, OrderId, OrderReport, OrderRequest, OrderShapeError, OrderSlab, OrderStatus,
     OrderType, PortCommand, PortId, Position, Price, Quantity, QuoteCondition, Refusal,
-    ReplaceRequest, Scope, Side, SlotIndex, StrategyId, TimeInForce, TradingState,
+    RefusalCode, ReplaceRequest, Scope, Side, SlotIndex, StrategyId, TimeInForce, TradingState,
 };
 
 /// Why nothing was sent.
@@ -419,7 +419,9 @@ impl Port {
     fn push(&mut self, command: PortCommand) -> Result<(), SubmitError> {
         self.requests
             .push(command)
-            .map_err(|_| SubmitError::Busy { port: self.id })
+            .map_err(|_| SubmitError::Busy { port: self.id })?;
+        self.shared.wake_hot();
+        Ok(())
     }
 
     fn track(&mut self, request: &OrderRequest) {
@@ -459,6 +461,14 @@ impl Port {
             return;
         };
         let view = &mut self.orders.value_mut(slot).view;
+        if let OrderEvent::CancelRefused(refusal) | OrderEvent::ReplaceRefused(refusal) =
+            report.event
+            && refusal.code == RefusalCode::UnknownOrder
+        {
+            // ORDER has forgotten it: such a report says nothing of where the order stands.
+            view.last_event = Some(report.event);
+            return;
+        }
         let was_open = !view.status.is_terminal();
         view.status = report.status;
         view.quantity = report.quantity;

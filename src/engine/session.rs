@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use super::boot::OwnRecords;
 use super::error::EngineError;
 use super::execution_engine::RunState;
+use super::settings;
 use super::shared::EnginePhase;
 use super::wiring::Wired;
 use crate::cold::{JournalFigures, Names, Session, SessionInfo};
@@ -59,7 +60,9 @@ pub(super) fn end(
 ) -> Result<Session, EngineError> {
     wired.shared.set_phase(EnginePhase::ShuttingDown);
     let ended_at = wired.clock.now();
-    let drained = wired.machine.drain(&wired.topology);
+    let drained = wired
+        .machine
+        .drain(&wired.topology, settings::longest_way(config));
     let closed = wired.machine.close();
     wired.shared.set_phase(EnginePhase::Stopped);
     if let Some(fault) = wired

@@ -275,6 +275,16 @@ pub(super) fn paper(
     }
 }
 
+/// The longest that an order and its report may be under way at a simulated broker, ten seconds at most.
+pub(super) fn longest_way(config: &Config) -> Duration {
+    config
+        .enabled_brokers()
+        .map(|broker| broker.latency.order + broker.latency.report + 2 * broker.latency.jitter)
+        .max()
+        .unwrap_or_default()
+        .min(Duration::from_secs(10))
+}
+
 /// The runtime's words for the configuration's.
 pub(super) fn layout_choice(config: &Config) -> layout::LayoutChoice {
     use crate::config::Layout as Configured;

@@ -5,13 +5,13 @@
 //! Never: is locked on an order's way: the phase is one atomic load, the tables do not change.
 
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::port::SubmitError;
 use crate::order::PortHealth;
 use crate::risk::RiskStatus;
-use crate::runtime::{Fault, FaultBoard, panic_message};
+use crate::runtime::{Fault, FaultBoard, WakeHandle, panic_message};
 use crate::types::{
     BrokerId, InstrumentTable, KillScope, KillWord, Money, Nanos, StrategyId, TradingState,
 };
@@ -88,6 +88,7 @@ pub(super) struct EngineShared {
     pub port_health: Arc<PortHealth>,
     pub risk: Arc<RiskStatus>,
     phase: AtomicU8,
+    wakes: OnceLock<Vec<WakeHandle>>,
     faults: Arc<FaultBoard>,
 }
 
@@ -107,7 +108,20 @@ impl EngineShared {
             port_health,
             risk,
             phase: AtomicU8::new(EnginePhase::Created as u8),
+            wakes: OnceLock::new(),
             faults,
+        }
+    }
+
+    /// Whom ports wake: hot threads that may park. Set once, before trading starts.
+    pub fn set_wakes(&self, wakes: Vec<WakeHandle>) {
+        let _ = self.wakes.set(wakes);
+    }
+
+    /// Wakes hot threads that are parked; one load where none ever parks.
+    pub fn wake_hot(&self) {
+        for wake in self.wakes.get().into_iter().flatten() {
+            wake.wake();
         }
     }
 

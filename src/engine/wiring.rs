@@ -5,34 +5,37 @@
 //! Never: holds trading logic.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::algorithm::{Algorithm, AlgorithmAgent, AlgorithmParameters};
 use super::boot::{self, Boot, Tables};
 use super::cold_agents::{EnginePortAgent, JournalAgent, journal_source};
 use super::error::EngineError;
 use super::execution_manager::ExecutionManager;
-use super::machine::{Machine, Threads};
+use super::machine::{Machine, Threads, Waking};
 use super::port::{OrderView, Port, PortParts};
 use super::settings::{self, Roster, nanos};
 use super::shared::{BrokerInfo, EngineShared};
 use super::source::{self, Opened};
-use crate::cold::{ColdAgent, ColdSettings, ColdShared, Delivery, EventBus, Publisher};
+use crate::cold::{ColdAgent, ColdSettings, ColdShared, Delivery, Publisher};
 use crate::config::{Config, Speed};
 use crate::gateway::GatewayRings;
 use crate::gateway::paper::{self, PaperParts};
-use crate::journal::{JournalStatus, JournalWriter};
-use crate::market::{AlgorithmRing, FeedOutputs, FeedStatus, MarketFeed};
+use crate::journal::{JournalFollower, JournalStatus, JournalWriter};
+use crate::market::feed::DEFAULT_ROWS_PER_POLL;
+use crate::market::{AlgorithmRing, FeedOutputs, FeedStatus, MarketFeed, MarketSource};
 use crate::order::{FastExecutionPath, OrderGauges, OrderRings, PortHealth};
-use crate::ring::{BoardReader, Consumer, Producer, RingKind, Topology, board};
+use crate::ring::{BoardReader, BoardWriter, Consumer, Producer, RingKind, Topology, board};
 use crate::risk::{RiskAgent, RiskRings, RiskStatus};
 use crate::runtime::layout::{Plan, PlanRequest, Role};
 use crate::runtime::{
-    Agent, Clock, Guard, Invoker, Runner, RunnerSettings, memory, spawn_all, usable_cores,
+    Agent, Clock, Guard, Invoker, ManualTime, Runner, RunnerSettings, WakeHandle, memory,
+    spawn_all, usable_cores,
 };
 use crate::types::{
     AccountStatement, BrokerId, InstrumentId, InstrumentTable, KillScope, KillWord, MarketUpdate,
-    OrderReport, PortCommand, PortId, RecoveredState, RoutingTable, SessionSchedule, StrategyId,
+    OrderReport, PortCommand, PortId, RecoveredState, RecoveredTradingState, RoutingTable, Scope,
+    SessionSchedule, StrategyId, TradingState,
 };
 
 /// An algorithm that is to run.
@@ -46,7 +49,7 @@ pub(super) struct Recruit {
 pub(super) struct Wired {
     pub machine: Machine,
     pub shared: Arc<EngineShared>,
-    pub manager: Arc<std::sync::Mutex<ExecutionManager>>,
+    pub manager: Arc<Mutex<ExecutionManager>>,
     pub spare_ports: Vec<ExecutionManager>,
     pub topology: Topology,
     pub cold: ColdShared,
@@ -68,7 +71,7 @@ pub(super) struct Wired {
 struct Parts<'a> {
     config: &'a Config,
     boot: &'a Boot,
-    recovered: &'a RecoveredState,
+    recovered: RecoveredState,
     table: Arc<InstrumentTable>,
     brokers: Vec<BrokerInfo>,
     roster: Roster,
@@ -83,7 +86,8 @@ struct Parts<'a> {
 /// Agents by the role that the plan gives them.
 type Cast = HashMap<Role, Box<dyn Agent>>;
 
-/// Rings with one end on each side of the hot agents.
+/// The ports' ends of their rings.
+#[derive(Default)]
 struct PortRings {
     requests: Vec<Producer<PortCommand>>,
     reports: Vec<Consumer<OrderReport>>,
@@ -102,13 +106,20 @@ pub(super) fn plan(config: &Config, algorithms: usize) -> Result<Plan, EngineErr
     Ok(crate::runtime::layout::plan(&request)?)
 }
 
-pub(super) fn wire(
-    config: &Config,
-    boot: Boot,
-    plan: Plan,
-    recruits: Vec<Recruit>,
-    bus: (EventBus, Publisher, Delivery),
-) -> Result<Wired, EngineError> {
+/// What is known before the first agent is built.
+struct Ground<'a> {
+    parts: Parts<'a>,
+    guard: Guard,
+    opened: Opened,
+    board: BoardWriter,
+}
+
+fn lay_ground<'a>(
+    config: &'a Config,
+    boot: &'a Boot,
+    plan: &Plan,
+    recruits: &[Recruit],
+) -> Result<Ground<'a>, EngineError> {
     let labels: Vec<String> = recruits
         .iter()
         .map(|recruit| recruit.label.clone())
@@ -116,16 +127,19 @@ pub(super) fn wire(
     let roster = Roster::new(&labels, config.threads.max_ports)?;
     let brokers = settings::brokers(config);
     let table = Arc::new(settings::instruments(config, &boot.recovered.symbols));
-    let recovered = remap(&boot, &table, &brokers, &roster)?;
-    let Opened {
-        source,
-        clock,
-        time,
-    } = source::open(config, &table, plan.layout)?;
-    let schedule = settings::schedule(config, clock.now())?;
+    let mut recovered = remap(boot, &table, &brokers, &roster)?;
+    if boot.halted.is_some() {
+        // Before the first order can be: RISK begins halted.
+        recovered.trading_states.push(RecoveredTradingState {
+            scope: Scope::Firm,
+            state: TradingState::Halted,
+            cause: None,
+        });
+    }
+    let opened = source::open(config, &table, plan.layout)?;
+    let schedule = settings::schedule(config, opened.clock.now())?;
     let routing = settings::routing(config, &brokers, &table)?;
     let guard = Guard::default();
-    let memory = lock_memory(config);
     let (board_writer, board_reader) = board(table.len());
     let shared = Arc::new(EngineShared::new(
         Arc::clone(&table),
@@ -135,91 +149,85 @@ pub(super) fn wire(
         Arc::new(RiskStatus::new()),
         Arc::clone(&guard.faults),
     ));
-    let tables = Tables {
-        instruments: &table,
-        brokers: brokers.iter().map(|broker| broker.name.as_str()).collect(),
-        strategies: &roster.names,
-    };
-    let (writer, follower) = boot::begin_journal(config, &boot, &tables, clock.now())?;
-    let journal = writer.status();
     let parts = Parts {
         config,
-        boot: &boot,
-        recovered: &recovered,
+        boot,
+        recovered,
         table,
         brokers,
         roster,
-        clock: clock.clone(),
-        schedule: schedule.clone(),
+        clock: opened.clock.clone(),
+        schedule,
         routing,
-        shared: Arc::clone(&shared),
+        shared,
         kill: Arc::clone(&guard.kill),
         board: board_reader,
     };
-    let mut topology = Topology::new();
-    let mut cast = Cast::new();
-    let (dirty_in, dirty_out) = topology.ring(RingKind::DirtyInstruments, None, None);
-    let mut outputs = FeedOutputs {
+    Ok(Ground {
+        parts,
+        guard,
+        opened,
         board: board_writer,
-        paper: Vec::new(),
-        dirty: dirty_in,
-        algorithms: Vec::new(),
-    };
-    let hot = hot_agents(
-        &parts,
-        &mut topology,
-        &mut cast,
-        &mut outputs,
-        dirty_out,
-        writer,
-    )?;
-    let mut ports = ports(&parts, hot.ports);
-    algorithms(
-        &parts,
-        &mut topology,
-        &mut cast,
-        &mut outputs,
-        &mut ports,
-        recruits,
-    );
-    let manager = Arc::new(std::sync::Mutex::new(ports.remove(0)));
+    })
+}
+
+/// Agents and rings of an engine before they are put on threads.
+struct Assembly {
+    cast: Cast,
+    topology: Topology,
+    manager: Arc<Mutex<ExecutionManager>>,
+    spare_ports: Vec<ExecutionManager>,
+    hot: HotGauges,
+    feed: Arc<FeedStatus>,
+    cold: ColdShared,
+    journal: JournalStatus,
+}
+
+/// Builds every agent, joins them by rings, and starts them (MARKET and algorithms wait).
+pub(super) fn wire(
+    config: &Config,
+    boot: Boot,
+    plan: Plan,
+    recruits: Vec<Recruit>,
+    events: (Publisher, Delivery),
+) -> Result<Wired, EngineError> {
+    let memory = lock_memory(config);
+    let ground = lay_ground(config, &boot, &plan, &recruits)?;
+    let Ground {
+        parts,
+        guard,
+        opened,
+        board,
+    } = ground;
+    let Opened { source, time, .. } = opened;
+    // In virtual time each row is dealt with by all agents before the next is read.
     let rows = if time.is_some() {
         1
     } else {
-        crate::market::feed::DEFAULT_ROWS_PER_POLL
+        DEFAULT_ROWS_PER_POLL
     };
-    let feed = MarketFeed::new(source, outputs, rows)?;
-    let feed_status = feed.status();
-    cast.insert(Role::Market, Box::new(feed));
-    let (bus, publisher, delivery) = bus;
-    let (cold, cold_shared) = ColdAgent::new(
-        ColdSettings::default(),
-        recovered.clone(),
-        hot.events,
-        parts.board.clone(),
-        publisher,
-        journal_source(&boot),
-    );
-    drop(bus);
-    cast.insert(
-        Role::Cold,
-        Box::new(EnginePortAgent::new(Box::new(cold), Arc::clone(&manager))),
-    );
-    cast.insert(Role::Journal, Box::new(JournalAgent::new(follower)));
-    cast.insert(Role::Delivery, Box::new(delivery));
-    let roster = parts.roster.clone();
-    let machine = cast_machine(config, &plan, cast, &clock, &guard, time)?;
+    let built = assemble(&parts, (source, rows), board, recruits, events)?;
+    let ends = (&parts.clock, &guard);
+    let machine = cast_machine(config, &plan, built.cast, &parts.shared, ends, time)?;
+    let Parts {
+        shared,
+        clock,
+        schedule,
+        recovered,
+        roster,
+        ..
+    } = parts;
     Ok(Wired {
         machine,
         shared,
-        manager,
-        spare_ports: ports,
-        topology,
-        cold: cold_shared,
-        feed: feed_status,
-        journal,
-        order_gauges: hot.gauges,
-        statements: hot.statements,
+        manager: built.manager,
+        spare_ports: built.spare_ports,
+        topology: built.topology,
+        cold: built.cold,
+        feed: built.feed,
+        journal: built.journal,
+        order_gauges: built.hot.gauges,
+        statements: built.hot.statements,
         guard,
         clock,
         schedule,
@@ -229,6 +237,79 @@ pub(super) fn wire(
         boot,
         memory,
     })
+}
+
+fn assemble(
+    parts: &Parts<'_>,
+    (source, rows): (Box<dyn MarketSource>, usize),
+    board: BoardWriter,
+    recruits: Vec<Recruit>,
+    (publisher, delivery): (Publisher, Delivery),
+) -> Result<Assembly, EngineError> {
+    let (writer, follower) = journal(parts)?;
+    let journal = writer.status();
+    let (mut topology, mut cast) = (Topology::new(), Cast::new());
+    let (dirty, dirty_out) = topology.ring(RingKind::DirtyInstruments, None, None);
+    let (paper, algorithm_rings) = (Vec::new(), Vec::new());
+    let mut outputs = FeedOutputs {
+        board,
+        paper,
+        dirty,
+        algorithms: algorithm_rings,
+    };
+    let ends = hot_agents(
+        parts,
+        &mut topology,
+        &mut cast,
+        &mut outputs,
+        dirty_out,
+        writer,
+    )?;
+    let mut ports = ports(parts, ends.ports);
+    algorithms(
+        parts,
+        &mut topology,
+        &mut cast,
+        &mut outputs,
+        &mut ports,
+        recruits,
+    );
+    let manager = Arc::new(Mutex::new(ports.remove(0)));
+    let feed = MarketFeed::new(source, outputs, rows)?;
+    let feed_status = feed.status();
+    let (cold, cold_shared) = ColdAgent::new(
+        ColdSettings::default(),
+        parts.recovered.clone(),
+        ends.events,
+        parts.board.clone(),
+        publisher,
+        journal_source(parts.boot),
+    );
+    let cold = EnginePortAgent::new(Box::new(cold), Arc::clone(&manager));
+    cast.insert(Role::Market, Box::new(feed));
+    cast.insert(Role::Cold, Box::new(cold));
+    cast.insert(Role::Journal, Box::new(JournalAgent::new(follower)));
+    cast.insert(Role::Delivery, Box::new(delivery));
+    Ok(Assembly {
+        cast,
+        topology,
+        manager,
+        spare_ports: ports,
+        hot: ends.gauges,
+        feed: feed_status,
+        cold: cold_shared,
+        journal,
+    })
+}
+
+fn journal(parts: &Parts<'_>) -> Result<(JournalWriter, JournalFollower), EngineError> {
+    let brokers = parts.brokers.iter().map(|broker| broker.name.as_str());
+    let tables = Tables {
+        instruments: &parts.table,
+        brokers: brokers.collect(),
+        strategies: &parts.roster.names,
+    };
+    boot::begin_journal(parts.config, parts.boot, &tables, parts.clock.now())
 }
 
 fn remap(
@@ -262,6 +343,11 @@ fn lock_memory(config: &Config) -> String {
 struct HotEnds {
     ports: PortRings,
     events: Consumer<crate::types::Event>,
+    gauges: HotGauges,
+}
+
+/// What may be read of the hot agents from outside.
+struct HotGauges {
     gauges: Arc<OrderGauges>,
     statements: Vec<Arc<OnceLock<AccountStatement>>>,
 }
@@ -274,47 +360,28 @@ fn hot_agents(
     dirty: Consumer<InstrumentId>,
     writer: JournalWriter,
 ) -> Result<HotEnds, EngineError> {
-    let config = parts.config;
     let (decisions_in, decisions_out) = topology.ring(RingKind::Decisions, None, None);
     let (exposure_in, exposure_out) = topology.ring(RingKind::Exposure, None, None);
     let (events_in, events_out) = topology.ring(RingKind::OrderEvents, None, None);
-    let (mut requests, mut risk_ports) = (Vec::new(), Vec::new());
-    let (mut port_reports, mut reports) = (Vec::new(), Vec::new());
+    let (mut ports, mut risk_ports, mut port_reports) =
+        (PortRings::default(), Vec::new(), Vec::new());
     for port in 0..parts.roster.ports {
         let (writer, reader) = topology.ring(RingKind::PortRequests, Some(port), None);
-        requests.push(writer);
+        ports.requests.push(writer);
         risk_ports.push(reader);
         let (writer, reader) = topology.ring(RingKind::PortReports, Some(port), None);
         port_reports.push(writer);
-        reports.push(reader);
+        ports.reports.push(reader);
     }
-    let risk_settings = settings::risk(
-        config,
-        parts.boot.epoch,
-        &parts.table,
-        parts.brokers.len(),
-        &parts.roster,
-    );
-    let risk = RiskAgent::new(
-        &risk_settings,
-        RiskRings {
-            ports: risk_ports,
-            decisions: decisions_in,
-            exposure: exposure_out,
-            dirty,
-        },
-        parts.board.clone(),
-        parts.clock.clone(),
-        Arc::clone(&parts.kill),
-        parts.schedule.clone(),
-        parts.routing.clone(),
-        Arc::clone(&parts.shared.risk),
-        parts.recovered,
-    );
-    cast.insert(Role::Risk, Box::new(risk));
-    let (mut commands, mut broker_reports, mut statements) = (Vec::new(), Vec::new(), Vec::new());
-    for broker in config.enabled_brokers() {
-        let index = commands.len();
+    let risk_rings = RiskRings {
+        ports: risk_ports,
+        decisions: decisions_in,
+        exposure: exposure_out,
+        dirty,
+    };
+    cast.insert(Role::Risk, risk(parts, risk_rings));
+    let (mut commands, mut reports, mut statements) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, broker) in parts.config.enabled_brokers().enumerate() {
         let (command_in, command_out) = topology.ring(RingKind::BrokerCommands, Some(index), None);
         let (report_in, report_out) = topology.ring(RingKind::BrokerReports, Some(index), None);
         let (market_in, market_out) = topology.ring(RingKind::MarketToPaper, Some(index), None);
@@ -324,48 +391,64 @@ fn hot_agents(
             reports: report_in,
         };
         let statement = Arc::new(OnceLock::new());
-        let gateway = gateway(
-            parts,
-            BrokerId(index as u8),
-            broker,
-            rings,
-            market_out,
-            &statement,
-        );
-        cast.insert(Role::Gateway(index), gateway);
+        let id = BrokerId(index as u8);
+        let agent = gateway(parts, id, broker, rings, market_out, &statement);
+        cast.insert(Role::Gateway(index), agent);
         commands.push(command_in);
-        broker_reports.push(report_out);
+        reports.push(report_out);
         statements.push(statement);
     }
-    let order = FastExecutionPath::new(
-        settings::order(
-            config,
-            parts.routing.clone(),
-            parts.brokers.len(),
-            &parts.roster,
-        ),
-        OrderRings {
-            decisions: decisions_out,
-            exposure: exposure_in,
-            commands,
-            reports: broker_reports,
-            port_reports,
-            events: events_in,
-        },
+    let rings = OrderRings {
+        decisions: decisions_out,
+        exposure: exposure_in,
+        commands,
+        reports,
+        port_reports,
+        events: events_in,
+    };
+    let order = order(parts, rings, writer)?;
+    let gauges = Arc::clone(order.gauges());
+    cast.insert(Role::Order, Box::new(order));
+    let gauges = HotGauges { gauges, statements };
+    Ok(HotEnds {
+        ports,
+        events: events_out,
+        gauges,
+    })
+}
+
+fn risk(parts: &Parts<'_>, rings: RiskRings) -> Box<dyn Agent> {
+    let (epoch, brokers) = (parts.boot.epoch, parts.brokers.len());
+    let settings = settings::risk(parts.config, epoch, &parts.table, brokers, &parts.roster);
+    Box::new(RiskAgent::new(
+        &settings,
+        rings,
+        parts.board.clone(),
+        parts.clock.clone(),
+        Arc::clone(&parts.kill),
+        parts.schedule.clone(),
+        parts.routing.clone(),
+        Arc::clone(&parts.shared.risk),
+        &parts.recovered,
+    ))
+}
+
+fn order(
+    parts: &Parts<'_>,
+    rings: OrderRings,
+    writer: JournalWriter,
+) -> Result<FastExecutionPath<JournalWriter>, EngineError> {
+    let routing = parts.routing.clone();
+    let path = FastExecutionPath::new(
+        settings::order(parts.config, routing, parts.brokers.len(), &parts.roster),
+        rings,
         writer,
         parts.clock.clone(),
         Arc::clone(&parts.kill),
         Arc::clone(&parts.shared.port_health),
-        parts.recovered,
+        &parts.recovered,
     )?;
-    let gauges = Arc::clone(order.gauges());
-    cast.insert(Role::Order, Box::new(order));
-    Ok(HotEnds {
-        ports: PortRings { requests, reports },
-        events: events_out,
-        gauges,
-        statements,
-    })
+    Ok(path)
 }
 
 fn gateway(
@@ -391,7 +474,7 @@ fn gateway(
         kill: Arc::clone(&parts.kill),
         schedule: parts.schedule.clone(),
         instruments: &own,
-        recovered: parts.recovered,
+        recovered: &parts.recovered,
         statement: Arc::clone(statement),
     }))
 }
@@ -415,7 +498,7 @@ fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
             shared: Arc::clone(&parts.shared),
             capacity,
         });
-        adopt_recovered(&mut port, strategy, parts.recovered);
+        adopt_recovered(&mut port, strategy, &parts.recovered);
         managers.push(ExecutionManager::new(port));
     }
     managers
@@ -483,34 +566,54 @@ fn algorithms(
 fn cast_machine(
     config: &Config,
     plan: &Plan,
-    mut cast: Cast,
-    clock: &Clock,
-    guard: &Guard,
-    time: Option<crate::runtime::ManualTime>,
+    cast: Cast,
+    shared: &EngineShared,
+    (clock, guard): (&Clock, &Guard),
+    time: Option<ManualTime>,
 ) -> Result<Machine, EngineError> {
-    if let Some(time) = time {
-        let mut builder = Invoker::builder();
-        for role in plan.threads.iter().flat_map(|thread| &thread.roles) {
-            let Some(agent) = cast.remove(role) else {
-                continue;
-            };
-            builder = match role {
-                Role::Market => builder.source(agent),
-                _ => builder.agent(agent),
-            };
-        }
-        let pace = match config.market.speed {
-            Speed::Max => None,
-            Speed::PerMille(per_mille) => Some(per_mille),
-        };
-        let invoker = Box::new(builder.build(time.clone(), guard.clone()));
-        return Ok(Machine::Invoker {
-            invoker,
-            time,
-            pace,
-            started: false,
-        });
+    match time {
+        Some(time) => Ok(cast_invoker(config, plan, cast, guard, time)),
+        None => cast_threads(config, plan, cast, shared, (clock, guard)),
     }
+}
+
+fn cast_invoker(
+    config: &Config,
+    plan: &Plan,
+    mut cast: Cast,
+    guard: &Guard,
+    time: ManualTime,
+) -> Machine {
+    let mut builder = Invoker::builder();
+    for role in plan.threads.iter().flat_map(|thread| &thread.roles) {
+        let Some(agent) = cast.remove(role) else {
+            continue;
+        };
+        builder = match role {
+            Role::Market => builder.source(agent),
+            _ => builder.agent_of(agent, scope_of(*role)),
+        };
+    }
+    let pace = match config.market.speed {
+        Speed::Max => None,
+        Speed::PerMille(per_mille) => Some(per_mille),
+    };
+    let invoker = Box::new(builder.build(time.clone(), guard.clone()));
+    Machine::Invoker {
+        invoker,
+        time,
+        pace,
+        started: false,
+    }
+}
+
+fn cast_threads(
+    config: &Config,
+    plan: &Plan,
+    mut cast: Cast,
+    shared: &EngineShared,
+    (clock, guard): (&Clock, &Guard),
+) -> Result<Machine, EngineError> {
     let mut threads = Threads {
         hot: Vec::new(),
         cold: Vec::new(),
@@ -520,18 +623,33 @@ fn cast_machine(
         clock: clock.clone(),
         guard: guard.clone(),
     };
-    let (mut hot, mut cold, mut journal) = (Vec::new(), Vec::new(), Vec::new());
+    let mut runners = Vec::new();
     for thread in &plan.threads {
-        let mut runner = Runner::new(RunnerSettings {
+        runners.push(Runner::new(RunnerSettings {
             name: thread.name.clone(),
             placement: thread.placement.clone(),
             idle: thread.idle,
             stall_threshold_ns: nanos(config.threads.stall_threshold),
-        })?;
+        })?);
+    }
+    let wakes = sleepers(plan, &runners);
+    let (mut hot, mut cold, mut journal) = (Vec::new(), Vec::new(), Vec::new());
+    for (thread, mut runner) in plan.threads.iter().zip(runners) {
+        let others: Vec<WakeHandle> = wakes
+            .iter()
+            .filter(|(name, _)| *name != thread.name)
+            .map(|(_, wake)| wake.clone())
+            .collect();
         for role in &thread.roles {
-            if let Some(agent) = cast.remove(role) {
-                runner = runner.agent_of(agent, scope_of(*role));
-            }
+            let Some(agent) = cast.remove(role) else {
+                continue;
+            };
+            // COLD and JOURNAL give the hot threads nothing to do.
+            let agent = match role {
+                Role::Cold | Role::Journal | Role::Delivery => agent,
+                _ => Waking::around(agent, &others),
+            };
+            runner = runner.agent_of(agent, scope_of(*role));
         }
         match thread.roles.first() {
             Some(Role::Journal) => journal.push(runner),
@@ -540,11 +658,22 @@ fn cast_machine(
             _ => hot.push(runner),
         }
     }
+    shared.set_wakes(wakes.into_iter().map(|(_, wake)| wake).collect());
     // JOURNAL first: ORDER must never wait for a segment that nobody prepares.
     threads.journal = spawn_all(journal, clock, guard)?;
     threads.cold = spawn_all(cold, clock, guard)?;
     threads.hot = spawn_all(hot, clock, guard)?;
     Ok(Machine::Threads(threads))
+}
+
+/// Hot threads that park when there is nothing to do (`balanced`), by name.
+fn sleepers(plan: &Plan, runners: &[Runner]) -> Vec<(String, WakeHandle)> {
+    plan.threads
+        .iter()
+        .zip(runners)
+        .filter(|(thread, _)| thread.hot && !thread.idle.spins_forever())
+        .map(|(thread, runner)| (thread.name.clone(), runner.wake_handle()))
+        .collect()
 }
 
 /// What a panic of an agent stops.

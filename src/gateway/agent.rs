@@ -2,7 +2,8 @@
 //!
 //! Runs on: GATEWAY, one agent a broker instance.
 //! Owns: ORDER's ring of commands, the ring of reports back, and the broker's session.
-//! Never: takes a command without room for its reports, or starts a write of a new order after the kill word forbids it.
+//! Never: takes a command without room for its reports, or starts a write of a new order after the kill word
+//! forbids it.
 
 use std::sync::Arc;
 

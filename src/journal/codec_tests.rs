@@ -199,7 +199,11 @@ pub(super) fn record(kind: u64, w: &[u64]) -> Record {
 
 proptest! {
     #[test]
-    fn every_record_comes_back_from_its_bytes(kind in 0..KINDS, w in any::<[u64; 20]>(), dirt in any::<u8>()) {
+    fn every_record_comes_back_from_its_bytes(
+        kind in 0..KINDS,
+        w in any::<[u64; 20]>(),
+        dirt in any::<u8>(),
+    ) {
         let record = record(kind, &w);
         let mut bytes = [dirt; MAX_PAYLOAD];
         let (number, length) = encode(&record, &mut bytes);
@@ -213,11 +217,15 @@ proptest! {
         long.push(0);
         prop_assert!(decode(number, VERSION, &long).is_err());
         let version = VERSION + 1;
-        prop_assert_eq!(decode(number, version, &bytes[..length]), Err(CodecError::Version { kind: number, version }));
+        let unknown = CodecError::Version { kind: number, version };
+        prop_assert_eq!(decode(number, version, &bytes[..length]), Err(unknown));
     }
 
     #[test]
-    fn no_bytes_make_the_reader_panic(kind in 0u16..48, bytes in prop::collection::vec(any::<u8>(), 0..160)) {
+    fn no_bytes_make_the_reader_panic(
+        kind in 0u16..48,
+        bytes in prop::collection::vec(any::<u8>(), 0..160),
+    ) {
         if let Ok(record) = decode(kind, VERSION, &bytes) {
             let mut again = [0; MAX_PAYLOAD];
             let (number, length) = encode(&record, &mut again);

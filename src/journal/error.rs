@@ -94,7 +94,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// Bytes that were on record are not as they were. Nothing after them is used.
-    #[error("journal damaged: {} at byte {offset}: {damage}; `shrike journal repair` writes a copy up to there", file.display())]
+    #[error("journal damaged: {} at byte {offset}: {damage}", file.display())]
     Damaged {
         /// The segment.
         file: PathBuf,

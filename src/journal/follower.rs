@@ -1,4 +1,4 @@
-//! JOURNAL's work: copies hot segments to disk, syncs them in groups, and prepares segments ahead of the pen.
+//! JOURNAL's work: copies hot segments to disk, syncs in groups, prepares segments for the pen.
 //!
 //! Runs on: JOURNAL, a cold thread; closed by shutdown.
 //! Owns: the segment files on disk of this boot, and the hot directory.
@@ -112,8 +112,9 @@ pub struct JournalFollower {
 /// Begins this boot's part of a journal: makes and pre-faults the hot segments.
 ///
 /// # Errors
-/// [`JournalError::HotTail`] when records of an earlier run were not recovered, [`JournalError::Full`] when the hot
-/// directory has no room, [`JournalError::Locked`] when another journal uses it, and those of the file system.
+/// [`JournalError::HotTail`] when records of an earlier run were not recovered,
+/// [`JournalError::Full`] when the hot directory has no room, [`JournalError::Locked`] when another
+/// journal uses it, and those of the file system.
 pub fn create(settings: JournalSettings) -> Result<(JournalWriter, JournalFollower), JournalError> {
     settings.validate()?;
     let identity = ensure_identity(&settings.dir)?;
@@ -156,7 +157,8 @@ pub fn create(settings: JournalSettings) -> Result<(JournalWriter, JournalFollow
     Ok((writer, follower))
 }
 
-/// Removes files of a journal that is gone, and prepared ones that were never used; refuses records of this one.
+/// Removes files of a journal that is gone, and prepared ones that were never used; refuses records
+/// of this one.
 fn clear_hot_dir(hot_dir: &std::path::Path, identity: u64) -> Result<(), JournalError> {
     let found = files(hot_dir, "hot")?;
     for path in &found {
@@ -175,7 +177,8 @@ fn clear_hot_dir(hot_dir: &std::path::Path, identity: u64) -> Result<(), Journal
 }
 
 impl JournalFollower {
-    /// Copies what is new; syncs when a group is full or old enough. Returns how many segments had something new.
+    /// Copies what is new; syncs when a group is full or old enough. Returns how many segments had
+    /// something new.
     pub fn poll(&mut self, now: Nanos) -> usize {
         if self.error.is_some() || self.closed {
             return 0;
@@ -223,8 +226,8 @@ impl JournalFollower {
         JournalStatus(Arc::clone(&self.shared))
     }
 
-    /// Makes everything durable and removes the hot directory. The pen writes nothing after that. When the disk failed,
-    /// the hot segments stay for the next start to recover.
+    /// Makes everything durable and removes the hot directory. The pen writes nothing after that.
+    /// When the disk failed, the hot segments stay for the next start to recover.
     ///
     /// # Errors
     /// The failure of the disk.
@@ -404,7 +407,8 @@ mod tests {
             pen.append(&Record::Shutdown, Nanos(1));
             written += 1;
         }
-        // Two segments of 8128 bytes for frames; room is counted in the longest frames, of 160 bytes.
+        // Two segments of 8128 bytes for frames; room is counted in the longest frames, of 160
+        // bytes.
         assert!((410..=508).contains(&written), "{written}");
         follower.poll(Nanos(1));
         assert!(pen.has_room(50) && !pen.has_room(60));

@@ -1,16 +1,18 @@
-//! Frames: a record's bytes with length, checksum, sequence and time, each chained to the one before.
+//! Frames: a record's bytes with length, checksum, sequence and time, each chained to the last.
 //!
 //! Runs on: ORDER (sealing), any thread (checking).
 //! Owns: the layout of a frame.
 //! Never: takes a frame for good that does not follow the one before.
 //!
 //! ```text
-//! 0 length u32 | 4 crc32c u32 | 8 type u16 | 10 version u16 | 12 flags u32 | 16 sequence u64 | 24 time u64 | 32 payload
+//! 0 length u32 | 4 crc32c u32 | 8 type u16 | 10 version u16 | 12 flags u32
+//! 16 sequence u64 | 24 time u64 | 32 payload
 //! ```
 //!
-//! All little-endian. `length` counts header and payload; zeros pad the frame to eight bytes. The checksum begins from
-//! the checksum of the frame before, mixed with `length`, and covers everything from `type` to the end of the padding.
-//! `length` is stored last, so that a reader sees a whole frame or none.
+//! All little-endian. `length` counts header and payload; zeros pad the frame to eight bytes. The
+//! checksum begins from the checksum of the frame before, mixed with `length`, and covers
+//! everything from `type` to the end of the padding. `length` is stored last, so that a reader sees
+//! a whole frame or none.
 
 use super::error::Damage;
 use super::wire::MAX_PAYLOAD;
@@ -66,7 +68,8 @@ pub const fn padded(length: usize) -> usize {
     length.next_multiple_of(8)
 }
 
-/// Completes the frame whose payload of `payload` bytes stands at [`HEADER`]; returns its size and its checksum.
+/// Completes the frame whose payload of `payload` bytes stands at [`HEADER`]; returns its size and
+/// its checksum.
 #[inline]
 pub fn seal(
     frame: &mut [u8; MAX_FRAME],
@@ -94,7 +97,8 @@ fn checksum(previous_crc: u32, length: u32, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(previous_crc ^ length, bytes)
 }
 
-/// What stands at the beginning of `bytes`, after a frame with `previous_crc`, where `expected` is the next sequence.
+/// What stands at the beginning of `bytes`, after a frame with `previous_crc`, where `expected` is
+/// the next sequence.
 #[must_use]
 pub fn check(bytes: &[u8], previous_crc: u32, expected: u64) -> Check<'_> {
     let Some(length) = word(bytes, 0) else {
@@ -133,11 +137,11 @@ pub fn check(bytes: &[u8], previous_crc: u32, expected: u64) -> Check<'_> {
     })
 }
 
-/// Whether valid frames stand behind a bad one at the beginning of `bytes`: then bytes were lost that had been on
-/// record, and this is no torn end.
+/// Whether valid frames stand behind a bad one at the beginning of `bytes`: then bytes were lost
+/// that had been on record, and this is no torn end.
 ///
-/// A frame counts as valid when its checksum follows from the bad frame's, as stored or as computed, or when the
-/// frame behind it follows from it.
+/// A frame counts as valid when its checksum follows from the bad frame's, as stored or as
+/// computed, or when the frame behind it follows from it.
 #[must_use]
 pub fn valid_frame_behind(bytes: &[u8], previous_crc: u32, expected: u64) -> bool {
     let stored = word(bytes, 4).unwrap_or_default();

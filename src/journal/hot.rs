@@ -1,9 +1,9 @@
-//! Hot segments: files in memory that ORDER writes and JOURNAL copies, handed to and fro by two counters.
+//! Hot segments: files in memory that ORDER writes and JOURNAL copies, handed over by two counters.
 //!
 //! Runs on: ORDER holds the [`HotWriter`], JOURNAL the [`HotCopier`].
-//! Owns: the mappings, and who may touch which one: segment `n` lives in slot `n % slots`; the writer owns the slot of
-//! the current segment and of every prepared one, the copier that of every one before; frames of the current segment
-//! are the copier's to read once their length is stored.
+//! Owns: the mappings, and who may touch which one: segment `n` lives in slot `n % slots`; the
+//! writer owns the slot of the current segment and of every prepared one, the copier that of every
+//! one before; frames of the current segment are the copier's to read once their length is stored.
 //! Never: grows a file, faults a page or calls the system on the writer's side after construction.
 
 use std::fs::{self, File, OpenOptions};
@@ -52,7 +52,8 @@ pub(super) struct HotCopier {
     end: usize,
 }
 
-/// Makes and pre-faults `slots` files of `bytes` bytes in `dir`; the first segment will have number `first`.
+/// Makes and pre-faults `slots` files of `bytes` bytes in `dir`; the first segment will have number
+/// `first`.
 pub(super) fn pool(
     dir: &Path,
     slots: usize,
@@ -103,7 +104,8 @@ pub(super) fn pool(
     Ok((writer, copier))
 }
 
-/// One file, its blocks taken now (a sparse mapping on a full file system ends in SIGBUS) and every page written once.
+/// One file, its blocks taken now (a sparse mapping on a full file system ends in SIGBUS) and every
+/// page written once.
 fn slot(path: &Path, bytes: usize) -> Result<Slot, JournalError> {
     let file: File = OpenOptions::new()
         .read(true)
@@ -132,8 +134,9 @@ impl Slot {
     /// The eight-byte word at `at`, which every mapping has.
     fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at.is_multiple_of(8) && at + 8 <= self.map.len(), "in range");
-        // SAFETY: in range and aligned (the mapping begins at a page), valid for as long as the mapping, which `self`
-        // owns. Concurrent accesses of this word are atomic, or ordered by `Pool`'s counters.
+        // SAFETY: in range and aligned (the mapping begins at a page), valid for as long as the
+        // mapping, which `self` owns. Concurrent accesses of this word are atomic, or ordered by
+        // `Pool`'s counters.
         unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().add(at).cast()) }
     }
 
@@ -141,8 +144,8 @@ impl Slot {
     #[inline(always)]
     fn length(&self, at: usize) -> &AtomicU32 {
         assert!(at.is_multiple_of(8) && at + 4 <= self.map.len(), "in range");
-        // SAFETY: as `word`; a frame's length is only ever accessed through here and, while nobody else may touch the
-        // slot, by `zero`.
+        // SAFETY: as `word`; a frame's length is only ever accessed through here and, while nobody
+        // else may touch the slot, by `zero`.
         unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(at).cast()) }
     }
 
@@ -150,9 +153,9 @@ impl Slot {
     #[inline(always)]
     fn copy_in(&self, at: usize, bytes: &[u8]) {
         assert!(at + bytes.len() <= self.map.len(), "in range");
-        // SAFETY: in range; `bytes` is no part of the mapping, which is handed out as a slice by `committed` only, to
-        // the copier, who does not write frames. That nobody reads the range yet is the callers' protocol: see
-        // `HotWriter::put` and `HotWriter::roll`.
+        // SAFETY: in range; `bytes` is no part of the mapping, which is handed out as a slice by
+        // `committed` only, to the copier, who does not write frames. That nobody reads the range
+        // yet is the callers' protocol: see `HotWriter::put` and `HotWriter::roll`.
         unsafe {
             std::ptr::copy_nonoverlapping(
                 bytes.as_ptr(),
@@ -165,17 +168,18 @@ impl Slot {
     /// Bytes that were committed: nobody writes them until the copier recycles the slot.
     fn committed(&self, from: usize, to: usize) -> &[u8] {
         assert!(from <= to && to <= self.map.len(), "in range");
-        // SAFETY: in range. Everything below the copier's `end` was written before the length of its last frame was
-        // stored with Release, which the copier loaded with Acquire; the writer never goes back, and the copier's
-        // `recycle` takes `&mut self`, so no such slice lives on when the slot is zeroed.
+        // SAFETY: in range. Everything below the copier's `end` was written before the length of
+        // its last frame was stored with Release, which the copier loaded with Acquire; the writer
+        // never goes back, and the copier's `recycle` takes `&mut self`, so no such slice lives on
+        // when the slot is zeroed.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(from), to - from) }
     }
 
     /// Zeroes the first `bytes`. Only for a slot that no other thread writes.
     fn zero(&self, bytes: usize) {
         assert!(bytes <= self.map.len(), "in range");
-        // SAFETY: in range; called before the pool exists, or by the copier on a slot that the writer has left and
-        // does not enter before `prepared` says so.
+        // SAFETY: in range; called before the pool exists, or by the copier on a slot that the
+        // writer has left and does not enter before `prepared` says so.
         unsafe { std::ptr::write_bytes(self.map.as_mut_ptr(), 0, bytes) }
     }
 }
@@ -238,7 +242,8 @@ impl HotWriter {
         header.number = next;
         let bytes = header.to_bytes();
         let slot = self.pool.slot(next);
-        // The copier looks at this slot only after `current` says so; another process knows by the magic, stored last.
+        // The copier looks at this slot only after `current` says so; another process knows by the
+        // magic, stored last.
         slot.copy_in(8, &bytes[8..]);
         let magic = bytes
             .first_chunk()
@@ -265,7 +270,8 @@ impl HotCopier {
         (current >= self.number, current > self.number)
     }
 
-    /// Moves over the frames that are whole now; returns the end and, when there were any, the last sequence.
+    /// Moves over the frames that are whole now; returns the end and, when there were any, the last
+    /// sequence.
     ///
     /// Only in a segment that was begun.
     pub fn advance(&mut self) -> Result<(usize, Option<u64>), JournalError> {
@@ -300,7 +306,8 @@ impl HotCopier {
         self.pool.slot(self.number).committed(from, self.end)
     }
 
-    /// Gives the slot of a segment that the writer has left to a later segment, and moves to the next.
+    /// Gives the slot of a segment that the writer has left to a later segment, and moves to the
+    /// next.
     pub fn recycle(&mut self) {
         assert!(self.progress().1, "the writer has left the segment");
         let slot = self.pool.slot(self.number);

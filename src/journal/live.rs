@@ -13,7 +13,8 @@ use super::segment::{Catalog, HeaderCheck, Segment, SegmentHeader, files, first_
 use super::source::{Cursor, Source};
 use super::state_dir::identity;
 
-/// How often a reader looks again when segments move under it. Each time, the copier has finished a segment.
+/// How often a reader looks again when segments move under it. Each time, the copier has finished a
+/// segment.
 const ATTEMPTS: usize = 1_000;
 
 /// Reads a journal that is being written.
@@ -29,8 +30,8 @@ pub struct LiveReader {
 }
 
 impl Journal {
-    /// Reads from record `from` on, while the engine runs or not: [`LiveReader::read`] gives the next record, or `None`
-    /// at the last one committed, and may be called again later.
+    /// Reads from record `from` on, while the engine runs or not: [`LiveReader::read`] gives the
+    /// next record, or `None` at the last one committed, and may be called again later.
     ///
     /// # Errors
     /// Those of the file system.
@@ -59,8 +60,8 @@ impl LiveReader {
     /// The next record; `None` when there is none yet.
     ///
     /// # Errors
-    /// A record that this build cannot read; [`JournalError::Damaged`] when the journal has a gap; those of the file
-    /// system.
+    /// A record that this build cannot read; [`JournalError::Damaged`] when the journal
+    /// has a gap; those of the file system.
     pub fn read(&mut self) -> Result<Option<Entry>, JournalError> {
         let mut refreshed = false;
         for _ in 0..ATTEMPTS {
@@ -180,7 +181,8 @@ impl LiveReader {
         Ok(found.min_by_key(|header| header.number))
     }
 
-    /// Segment `number` on disk: one that was there at first, or a later one of the same boot, by its name.
+    /// Segment `number` on disk: one that was there at first, or a later one of the same boot, by
+    /// its name.
     fn on_disk(
         &self,
         header: &SegmentHeader,

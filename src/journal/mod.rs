@@ -2,7 +2,7 @@
 //!
 //! Runs on: ORDER holds the pen; JOURNAL copies and syncs; recovery and the offline verbs read.
 //! Owns: records, frames, segments, the boot epoch and the lock of a state directory.
-//! Never: loses a record that was appended, short of losing the machine's memory before the group sync.
+//! Never: loses an appended record, short of losing the machine's memory before the group sync.
 
 mod codec;
 #[cfg(test)]
@@ -43,10 +43,12 @@ use crate::types::Nanos;
 
 /// The one writer of a journal, as ORDER sees it.
 pub trait Pen: Send {
-    /// Whether `records` more records of any kind fit before JOURNAL has to prepare another segment.
+    /// Whether `records` more records of any kind fit before JOURNAL has to prepare another
+    /// segment.
     fn has_room(&self, records: usize) -> bool;
 
-    /// Writes a record; returns its sequence. Only called after [`has_room`](Self::has_room) said so.
+    /// Writes a record; returns its sequence. Only called after [`has_room`](Self::has_room) said
+    /// so.
     fn append(&mut self, record: &Record, now: Nanos) -> u64;
 
     /// The last sequence that is on disk.

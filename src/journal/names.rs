@@ -1,7 +1,8 @@
 //! What the ids of records stand for, across boots.
 //!
 //! Runs on: start-up, COLD, the offline verbs.
-//! Owns: symbols and names in order of first appearance, and the present boot's ids as places among them.
+//! Owns: symbols and names in order of first appearance, and the present boot's ids as places among
+//! them.
 //! Never: lets an id of one boot stand for another boot's.
 
 use std::collections::HashMap;

@@ -4,9 +4,10 @@
 //! Owns: the order of segments, and the difference between a torn end and damage.
 //! Never: gives out a record behind a bad frame; changes a file (`repair` does).
 //!
-//! The end of the journal is *torn* when nothing valid follows the first bad frame: the run ended while that frame was
-//! being written, nothing was promised of it, and it is left out and counted. When anything valid follows, a whole
-//! later frame or another segment, bytes are gone that had been on record: that is damage, and an error.
+//! The end of the journal is *torn* when nothing valid follows the first bad frame: the run ended
+//! while that frame was being written, nothing was promised of it, and it is left out and counted.
+//! When anything valid follows, a whole later frame or another segment, bytes are gone that had
+//! been on record: that is damage, and an error.
 
 use std::path::{Path, PathBuf};
 
@@ -68,8 +69,8 @@ pub(super) struct Span {
 pub struct Journal;
 
 impl Journal {
-    /// Reads the journal of state directory `dir` with its hot tail: in `hot_dir` if given, and where the last run left
-    /// word that it keeps one.
+    /// Reads the journal of state directory `dir` with its hot tail: in `hot_dir` if given, and
+    /// where the last run left word that it keeps one.
     ///
     /// # Errors
     /// Those of the file system, and [`JournalError::Damaged`] for a bad header.
@@ -163,7 +164,8 @@ impl Reader {
         &self.catalog
     }
 
-    /// The segments read, with the one at which an error stopped the reading, up to its last good frame.
+    /// The segments read, with the one at which an error stopped the reading, up to its last good
+    /// frame.
     pub(super) fn spans(&self) -> Vec<Span> {
         let mut spans = self.spans.clone();
         if let Some(source) = &self.source {
@@ -227,7 +229,8 @@ impl Reader {
         Ok(())
     }
 
-    /// The file on disk has no good frame at the cursor: whether that is its end or damage is seen now.
+    /// The file on disk has no good frame at the cursor: whether that is its end or damage is seen
+    /// now.
     fn see_disk_end(&mut self) -> Result<Rest, JournalError> {
         if let Some((_, rest)) = self.disk_end {
             return Ok(rest);

@@ -43,11 +43,13 @@ pub struct Recovered {
     pub state: RecoveredState,
 }
 
-/// Reads the journal of `dir` with its hot tail, makes it whole on disk, removes the hot segments, and replays it.
+/// Reads the journal of `dir` with its hot tail, makes it whole on disk, removes the hot segments,
+/// and replays it.
 ///
 /// # Errors
-/// [`JournalError::Damaged`] with file and offset, [`JournalError::Decode`], [`JournalError::Beginning`],
-/// [`JournalError::Undefined`], and those of the file system. The journal is unchanged then.
+/// [`JournalError::Damaged`] with file and offset, [`JournalError::Decode`],
+/// [`JournalError::Beginning`], [`JournalError::Undefined`], and those of the file system. The
+/// journal is unchanged then.
 pub fn recover(dir: &Path, hot_dir: Option<&Path>) -> Result<Recovered, JournalError> {
     replay(dir, hot_dir, true)
 }
@@ -93,11 +95,12 @@ fn replay(dir: &Path, hot_dir: Option<&Path>, make_whole: bool) -> Result<Recove
 }
 
 impl Recovered {
-    /// The state in a new run's ids. What a broker that is gone had, but neither working orders nor an open position,
-    /// is left out; a preference for it is dropped.
+    /// The state in a new run's ids. What a broker that is gone had, but neither working orders nor
+    /// an open position, is left out; a preference for it is dropped.
     ///
     /// # Errors
-    /// [`JournalError::BrokerGone`] when a broker with a working order or an open position is not configured any more.
+    /// [`JournalError::BrokerGone`] when a broker with a working order or an open position
+    /// is not configured any more.
     pub fn remap(
         self,
         instrument: impl Fn(Symbol) -> InstrumentId,
@@ -107,75 +110,105 @@ impl Recovered {
         // An id of the state is always a place in its list.
         let instruments: Vec<InstrumentId> = self.symbols.iter().copied().map(instrument).collect();
         let brokers: Vec<Option<BrokerId>> = self.brokers.iter().map(|name| broker(name)).collect();
-        let strategies: Vec<StrategyId> =
-            self.strategies.iter().map(|name| strategy(name)).collect();
-        let configured = |id: BrokerId| brokers[id.index()];
-        let needed = |id: BrokerId, what| {
-            configured(id).ok_or_else(|| JournalError::BrokerGone {
-                broker: self.brokers[id.index()].clone(),
-                what,
+        let strategies: Vec<StrategyId> = self
+            .strategies
+            .iter()
+            .enumerate()
+            .map(|(place, name)| match place {
+                // The same in every run, with or without a record.
+                0 => StrategyId::EXTERNAL,
+                1 => StrategyId::ENGINE,
+                _ => strategy(name),
             })
-        };
-        let remap_order = |mut order: RecoveredOrder| {
-            let request = &mut order.approved.request;
-            request.order.instrument = instruments[request.order.instrument.index()];
-            request.strategy = strategies[request.strategy.index()];
-            request.preferred_broker = request.preferred_broker.and_then(configured);
-            order.approved.broker = needed(order.approved.broker, "a working order")?;
-            Ok(order)
-        };
-        let remap_position = |held: &RecoveredPosition| {
-            let broker = match configured(held.broker) {
-                Some(broker) => broker,
-                None if held.position.quantity.is_zero() => return Ok(None),
-                None => needed(held.broker, "an open position")?,
-            };
-            Ok(Some(RecoveredPosition {
-                broker,
-                instrument: instruments[held.instrument.index()],
-                position: held.position,
-            }))
-        };
-        let remap_scope = |known: &RecoveredTradingState| {
-            let scope = match known.scope {
-                Scope::Firm => Scope::Firm,
-                Scope::Broker(id) => Scope::Broker(configured(id)?),
-                Scope::Strategy(id) => Scope::Strategy(strategies[id.index()]),
-            };
-            Some(RecoveredTradingState { scope, ..*known })
+            .collect();
+        let mapping = Mapping {
+            names: &self.brokers,
+            instruments,
+            brokers,
+            strategies,
         };
         let state = &self.state;
-        let mut positions = state
-            .positions
-            .iter()
-            .filter_map(|held| remap_position(held).transpose())
-            .collect::<Result<Vec<_>, JournalError>>()?;
+        let orders = state.orders.iter().map(|order| mapping.order(*order));
+        let positions = state.positions.iter().map(|held| mapping.position(held));
+        let mut positions: Vec<RecoveredPosition> = positions
+            .filter_map(Result::transpose)
+            .collect::<Result<_, _>>()?;
         positions.sort_by_key(|held| (held.broker, held.instrument));
         let shares = state.shares.iter().map(|share| RecoveredShare {
-            strategy: strategies[share.strategy.index()],
-            instrument: instruments[share.instrument.index()],
+            strategy: mapping.strategies[share.strategy.index()],
+            instrument: mapping.instruments[share.instrument.index()],
             position: share.position,
         });
         let accounts = state.accounts.iter().filter_map(|account| {
-            let broker = configured(account.broker)?;
+            let broker = mapping.configured(account.broker)?;
             Some(RecoveredAccount { broker, ..*account })
         });
+        let states = state.trading_states.iter();
         Ok(RecoveredState {
-            orders: state
-                .orders
-                .iter()
-                .copied()
-                .map(remap_order)
-                .collect::<Result<_, JournalError>>()?,
+            orders: orders.collect::<Result<_, _>>()?,
             accounts: accounts.collect(),
             positions,
             shares: shares.collect(),
-            trading_states: state
-                .trading_states
-                .iter()
-                .filter_map(remap_scope)
-                .collect(),
+            trading_states: states.filter_map(|known| mapping.state(known)).collect(),
             ..state.clone()
         })
+    }
+}
+
+/// The new run's id of each place. An id of the recovered state is always a place in its list.
+struct Mapping<'a> {
+    names: &'a [String],
+    instruments: Vec<InstrumentId>,
+    brokers: Vec<Option<BrokerId>>,
+    strategies: Vec<StrategyId>,
+}
+
+impl Mapping<'_> {
+    fn configured(&self, place: BrokerId) -> Option<BrokerId> {
+        self.brokers[place.index()]
+    }
+
+    fn needed(&self, place: BrokerId, what: &'static str) -> Result<BrokerId, JournalError> {
+        self.configured(place)
+            .ok_or_else(|| JournalError::BrokerGone {
+                broker: self.names[place.index()].clone(),
+                what,
+            })
+    }
+
+    fn order(&self, mut order: RecoveredOrder) -> Result<RecoveredOrder, JournalError> {
+        let request = &mut order.approved.request;
+        request.order.instrument = self.instruments[request.order.instrument.index()];
+        request.strategy = self.strategies[request.strategy.index()];
+        request.preferred_broker = request
+            .preferred_broker
+            .and_then(|place| self.configured(place));
+        order.approved.broker = self.needed(order.approved.broker, "a working order")?;
+        Ok(order)
+    }
+
+    fn position(
+        &self,
+        held: &RecoveredPosition,
+    ) -> Result<Option<RecoveredPosition>, JournalError> {
+        let broker = match self.configured(held.broker) {
+            Some(broker) => broker,
+            None if held.position.quantity.is_zero() => return Ok(None),
+            None => self.needed(held.broker, "an open position")?,
+        };
+        Ok(Some(RecoveredPosition {
+            broker,
+            instrument: self.instruments[held.instrument.index()],
+            position: held.position,
+        }))
+    }
+
+    fn state(&self, known: &RecoveredTradingState) -> Option<RecoveredTradingState> {
+        let scope = match known.scope {
+            Scope::Firm => Scope::Firm,
+            Scope::Broker(place) => Scope::Broker(self.configured(place)?),
+            Scope::Strategy(place) => Scope::Strategy(self.strategies[place.index()]),
+        };
+        Some(RecoveredTradingState { scope, ..*known })
     }
 }

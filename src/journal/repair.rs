@@ -1,4 +1,4 @@
-//! Making a journal whole: the hot tail goes to disk at a start, a damaged journal is copied up to its damage.
+//! Making a journal whole: the hot tail goes to disk, a damaged journal is copied up to its damage.
 //!
 //! Runs on: start-up, under the state directory's lock; the offline verbs.
 //! Owns: every change of a segment file that is not the copier's own.
@@ -15,8 +15,9 @@ use super::segment::{Catalog, SEGMENT_HEADER};
 use super::source::read_at;
 use super::state_dir::{forget_hot_dir, identity, sync_directory, write_identity};
 
-/// Brings the files on disk to what `reader` found: torn ends are cut off, the hot tail is appended, all of it synced,
-/// and the hot segments removed. Interrupted at any point, the next start does the rest.
+/// Brings the files on disk to what `reader` found: torn ends are cut off, the hot tail is
+/// appended, all of it synced, and the hot segments removed. Interrupted at any point, the next
+/// start does the rest.
 pub(super) fn settle(dir: &Path, reader: &Reader) -> Result<(), JournalError> {
     for (path, _) in &reader.catalog().headless {
         fs::remove_file(path).map_err(|error| io_error("remove", path, error))?;
@@ -101,12 +102,12 @@ pub struct Repaired {
     pub damage: Option<JournalError>,
 }
 
-/// Copies the journal of `dir`, hot tail included, to the new state directory `out`, up to the first damage. `dir` is not
-/// changed.
+/// Copies the journal of `dir`, hot tail included, to the new state directory `out`, up to the
+/// first damage. `dir` is not changed.
 ///
 /// # Errors
-/// Those of the file system, `out` existing among them. A damaged segment header is no reason to stop: the copy ends
-/// before it.
+/// Those of the file system, `out` existing among them. A damaged segment header is no
+/// reason to stop: the copy ends before it.
 pub fn repair(dir: &Path, hot_dir: Option<&Path>, out: &Path) -> Result<Repaired, JournalError> {
     let mut catalog = Catalog::scan(dir, &hot_dirs(dir, hot_dir)?, identity(dir)?)?;
     // A segment without its header is not read; what comes before it is.

@@ -1,7 +1,8 @@
-//! Replaying records into state: orders, positions, cash, trading states and baselines, exactly as they were.
+//! Replaying records into state: orders, positions, cash, trading states and baselines.
 //!
 //! Runs on: start-up (recovery), COLD (its rebuild after a gap), the offline verbs.
-//! Owns: what each record means for the state. Orders and positions go through the types that the hot agents use.
+//! Owns: what each record means for the state. Orders and positions go through the types that the
+//! hot agents use.
 //! Never: counts an execution twice; guesses an id that its boot did not define.
 
 use std::collections::{HashMap, HashSet};
@@ -33,8 +34,8 @@ pub struct ReplayedOrder {
     pub sent: bool,
 }
 
-/// State rebuilt from records. Ids of different boots are brought together by symbol and name: its own ids index
-/// [`names`](Self::names).
+/// State rebuilt from records. Ids of different boots are brought together by symbol and name: its
+/// own ids index [`names`](Self::names).
 #[derive(Debug, Default)]
 pub struct Replayer {
     names: Names,
@@ -65,8 +66,8 @@ impl Replayer {
     /// Takes the next record.
     ///
     /// # Errors
-    /// [`JournalError::Undefined`] for an id that the record's boot did not define, [`JournalError::Overflow`] when an
-    /// amount does not fit, [`JournalError::Names`].
+    /// [`JournalError::Undefined`] for an id that the record's boot did not define,
+    /// [`JournalError::Overflow`] when an amount does not fit, [`JournalError::Names`].
     pub fn apply(
         &mut self,
         sequence: u64,
@@ -191,7 +192,8 @@ impl Replayer {
         Ok(())
     }
 
-    /// What provably did not leave: the order itself when nothing of it left before, else the change of it.
+    /// What provably did not leave: the order itself when nothing of it left before, else the
+    /// change of it.
     fn not_sent(&self, id: OrderId) -> OrderInput {
         match self.orders.get(&id) {
             Some(order) if order.sent || order.state.is_acknowledged() => {
@@ -388,7 +390,8 @@ impl Replayer {
         self.records
     }
 
-    /// Records that did not fit their order's life cycle, or named an order that is done or unknown.
+    /// Records that did not fit their order's life cycle, or named an order that is done or
+    /// unknown.
     #[must_use]
     pub const fn anomalies(&self) -> u64 {
         self.anomalies
@@ -465,7 +468,8 @@ impl Replayer {
 }
 
 impl ReplayedOrder {
-    /// As a restart takes it. While a replace is open the higher of both prices keeps its exposure covered.
+    /// As a restart takes it. While a replace is open the higher of both prices keeps its exposure
+    /// covered.
     #[must_use]
     pub fn recovered(&self) -> RecoveredOrder {
         let mut approved = self.approved;

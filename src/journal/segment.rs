@@ -1,12 +1,14 @@
 //! Segments: the files of a journal, their headers and their names.
 //!
 //! Runs on: JOURNAL and start-up; ORDER writes a header when it rolls to a prepared segment.
-//! Owns: the layout of a segment's header, and finding the segments of a directory by their headers.
+//! Owns: the layout of a segment's header, and finding the segments of a directory by their
+//! headers.
 //! Never: trusts a file's name or a directory's order.
 //!
 //! ```text
-//! 0 magic u64 | 8 format u32 | 12 epoch u32 | 16 number u64 | 24 base sequence u64 | 32 identity u64
-//! 40 previous crc u32 | 44 reserved u32 | 48 time u64 | 56 reserved u32 | 60 header crc u32
+//! 0 magic u64 | 8 format u32 | 12 epoch u32 | 16 number u64 | 24 base sequence u64
+//! 32 identity u64 | 40 previous crc u32 | 44 reserved u32 | 48 time u64 | 56 reserved u32
+//! 60 header crc u32
 //! ```
 //!
 //! A segment on disk is the same bytes as its hot twin, cut after the last frame.
@@ -127,7 +129,8 @@ pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension)
 }
 
-/// The files of a directory with an extension, in order of name; none when the directory is not there.
+/// The files of a directory with an extension, in order of name; none when the directory is not
+/// there.
 pub(super) fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, JournalError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -159,8 +162,8 @@ pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>, JournalError> {
 }
 
 impl Catalog {
-    /// Reads the headers of `dir` and of the hot directories. Hot segments of another journal are left out: they are
-    /// what remained of a deleted one. Bad headers are noted as problems.
+    /// Reads the headers of `dir` and of the hot directories. Hot segments of another journal are
+    /// left out: they are what remained of a deleted one. Bad headers are noted as problems.
     pub fn scan(dir: &Path, hot_dirs: &[PathBuf], identity: u64) -> Result<Self, JournalError> {
         let mut catalog = Self::default();
         let mut bad = Vec::new();
@@ -206,7 +209,8 @@ impl Catalog {
         });
     }
 
-    /// Only the newest segment may lack its header: the run ended while it was being made, and it holds no record.
+    /// Only the newest segment may lack its header: the run ended while it was being made, and it
+    /// holds no record.
     fn sort_out_headless(&mut self, bad: Vec<PathBuf>) -> Result<(), JournalError> {
         let newest = self.disk.values().map(|s| s.header.file_name()).max();
         for path in bad {
@@ -239,6 +243,15 @@ impl Catalog {
                 HeaderCheck::Good(header) if header.identity != identity => {}
                 HeaderCheck::Good(header) if self.hot.contains_key(&header.number) => {
                     self.problem(&path, Damage::Twice);
+                }
+                // One number, one segment: a state directory that was put back from a copy, say.
+                HeaderCheck::Good(header)
+                    if self
+                        .disk
+                        .get(&header.number)
+                        .is_some_and(|disk| disk.header != header) =>
+                {
+                    self.problem(&path, Damage::Chain);
                 }
                 HeaderCheck::Good(header) => {
                     self.hot.insert(header.number, Segment { path, header });

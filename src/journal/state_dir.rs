@@ -59,6 +59,25 @@ impl StateDir {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Whether an engine holds the directory now, for verbs that only read: what it writes is read
+    /// with [`Journal::follow`](super::Journal::follow).
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn is_in_use(path: impl AsRef<Path>) -> Result<bool, JournalError> {
+        let path = path.as_ref().join(LOCK);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io_error("open", &path, error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(io_error("lock", &path, error)),
+        }
+    }
+
     /// Its canonical path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -74,8 +93,8 @@ impl StateDir {
     /// Begins a boot: the epoch after every one on record, on disk before this returns.
     ///
     /// # Errors
-    /// [`JournalError::EpochsUsed`] after 2^20 boots, [`JournalError::StateFile`] for a damaged `EPOCH`, and those of
-    /// the file system.
+    /// [`JournalError::EpochsUsed`] after 2^20 boots, [`JournalError::StateFile`] for a
+    /// damaged `EPOCH`, and those of the file system.
     pub fn bump_epoch(&self) -> Result<BootEpoch, JournalError> {
         let file = self.path.join(EPOCH);
         let recorded = match read_small(&file)? {
@@ -261,7 +280,8 @@ pub(super) fn recorded_hot_dir(dir: &Path) -> Result<Option<PathBuf>, JournalErr
     Ok(bytes.map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes))))
 }
 
-/// Leaves the way to the hot segments, so that a restart finds them whatever its configuration says.
+/// Leaves the way to the hot segments, so that a restart finds them whatever its configuration
+/// says.
 pub(super) fn record_hot_dir(dir: &Path, hot_dir: &Path) -> Result<(), JournalError> {
     write_small(dir, HOT, hot_dir.as_os_str().as_bytes())
 }
@@ -330,7 +350,9 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+        assert!(StateDir::is_in_use(dir.path()).expect("readable"));
         drop(first);
+        assert!(!StateDir::is_in_use(dir.path()).expect("readable"));
         StateDir::open(dir.path()).expect("free again");
     }
 

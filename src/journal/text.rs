@@ -16,7 +16,8 @@ use crate::types::{
     TrailingOffset,
 };
 
-/// Turns entries into text, in the order of the journal: it learns the names from the records that define them.
+/// Turns entries into text, in the order of the journal: it learns the names from the records that
+/// define them.
 #[derive(Debug, Default)]
 pub struct Dump {
     names: Names,

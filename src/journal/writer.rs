@@ -157,7 +157,8 @@ impl Pen for JournalWriter {
         let (kind, length) = encode(record, payload);
         let sequence = self.sequence;
         let at = (sequence, now);
-        // A segment's first frame continues the chain of the one before: rolling changes neither sequence nor checksum.
+        // A segment's first frame continues the chain of the one before: rolling changes neither
+        // sequence nor checksum.
         let (size, crc) = seal(&mut frame, (kind, VERSION), length, at, self.crc);
         if size > self.hot.remaining() {
             self.roll(now);

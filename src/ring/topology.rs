@@ -68,7 +68,10 @@ pub struct RingSpec {
 }
 
 macro_rules! topology {
-    ($($kind:ident $name:literal: $writer:literal -> $reader:literal, $message:literal, $capacity:literal, $full:ident;)*) => {
+    ($(
+        $kind:ident $name:literal: $writer:literal -> $reader:literal,
+        $message:literal, $capacity:literal, $full:ident;
+    )*) => {
         /// Every ring of the engine.
         pub const TOPOLOGY: &[RingSpec] = &[$(RingSpec {
             kind: RingKind::$kind,

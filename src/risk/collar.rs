@@ -1,4 +1,5 @@
-//! Control 3: the reference price, the collar around it, and the price that exposure is reserved at.
+//! Control 3: the reference price, the collar around it, and the price that exposure is reserved
+//! at.
 //!
 //! Runs on: the RISK agent.
 //! Owns: the rounding: limits of market orders never beyond the collar, risk prices upward.
@@ -10,6 +11,7 @@ use crate::types::{
     TrailingOffset,
 };
 
+use super::exposure::sign;
 use super::limits::InstrumentRule;
 
 /// What an order's price is compared with.
@@ -22,6 +24,7 @@ pub(super) struct Reference {
 
 impl Reference {
     /// The middle of a fresh two-sided quote, else the last trade, else none.
+    #[inline(always)]
     pub(super) fn of(market: &MarketSnapshot, fresh: bool) -> Option<Self> {
         let quote = &market.quote;
         if fresh && quote.condition() == QuoteCondition::Normal {
@@ -50,7 +53,8 @@ pub(super) struct Collar {
 const ARITHMETIC: Refusal = Refusal::plain(RefusalCode::Arithmetic);
 const BASIS: u64 = 10_000;
 
-/// `bps` basis points of `price`: whole units, and whether something was cut off. `None` on overflow.
+/// `bps` basis points of `price`: whole units, and whether something was cut off. `None` on
+/// overflow.
 fn share(price: Price, bps: u32) -> Option<(i64, bool)> {
     let units = u64::try_from(price.units()).ok()?;
     let rest = (units % BASIS) * u64::from(bps);
@@ -65,8 +69,8 @@ pub(super) fn raised(price: Price, bps: u32) -> Option<Price> {
     price.checked_add(Price::from_units(whole.checked_add(i64::from(cut))?))
 }
 
-/// The limit at `bps` from `reference` on the aggressive side, on the tick and never beyond the band. `None` when no
-/// positive tick lies there.
+/// The limit at `bps` from `reference` on the aggressive side, on the tick and never beyond the
+/// band. `None` when no positive tick lies there.
 fn collar_limit(reference: Price, side: Side, bps: u32, rule: &InstrumentRule) -> Option<Price> {
     // Cutting the share off keeps both bounds inside the band.
     let (whole, _) = share(reference, bps)?;
@@ -98,6 +102,7 @@ fn round_down(price: Price, rule: &InstrumentRule) -> Price {
 
 impl Collar {
     /// Whether `limit` is within the aggressive collar and the outer band around `reference`.
+    #[inline(always)]
     pub(super) fn admit_limit(
         self,
         side: Side,
@@ -105,11 +110,12 @@ impl Collar {
         reference: Price,
     ) -> Result<(), Refusal> {
         let distance = i128::from(limit.units()) - i128::from(reference.units());
-        let aggressive = match side {
-            Side::Buy => distance > 0,
-            Side::Sell => distance < 0,
+        let is_aggressive = distance * sign(side) > 0;
+        let bps = if is_aggressive {
+            self.bps
+        } else {
+            self.outer_bps
         };
-        let bps = if aggressive { self.bps } else { self.outer_bps };
         if distance.unsigned_abs() * u128::from(BASIS)
             <= reference.units().unsigned_abs() as u128 * u128::from(bps)
         {
@@ -124,8 +130,8 @@ impl Collar {
 
     /// The limit price that a market order is sent with.
     ///
-    /// It lies at the collar. Where the spread is so wide that the touch lies beyond, the order is refused, but a
-    /// reducing one goes at the touch: an order that closes must stay marketable.
+    /// It lies at the collar. Where the spread is so wide that the touch lies beyond, the order is
+    /// refused, but a reducing one goes at the touch: an order that closes must stay marketable.
     pub(super) fn market_limit(
         self,
         side: Side,
@@ -157,8 +163,9 @@ impl Collar {
         }
     }
 
-    /// The price that exposure is reserved at: nothing that the order can trade at while the market stays within the
-    /// collar costs more.
+    /// The price that exposure is reserved at: nothing that the order can trade at while the market
+    /// stays within the collar costs more.
+    #[inline(always)]
     pub(super) fn risk_price(self, order: &Order, reference: Price) -> Result<Price, Refusal> {
         let raise = |price| raised(price, self.bps).ok_or(ARITHMETIC);
         match order.order_type {
@@ -178,7 +185,8 @@ impl Collar {
     }
 }
 
-/// Whether a market order goes out as a limit order at the collar: not in auctions, which have no touch to cross.
+/// Whether a market order goes out as a limit order at the collar: not in auctions, which have no
+/// touch to cross.
 pub(super) const fn is_collared(order: &Order) -> bool {
     matches!(order.order_type, OrderType::Market)
         && !matches!(order.time_in_force, TimeInForce::Opg | TimeInForce::Cls)

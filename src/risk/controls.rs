@@ -1,4 +1,5 @@
-//! The single comparisons of the gate: quantity, notional, quote, open orders, shorts, position, buying power.
+//! The single comparisons of the gate: quantity, notional, quote, open orders, shorts, position,
+//! buying power.
 //!
 //! Runs on: the RISK agent.
 //! Owns: what each control compares, and the two numbers that its refusal carries.
@@ -6,10 +7,11 @@
 
 use crate::ring::MarketSnapshot;
 use crate::types::{
-    AccountKind, Nanos, Order, OrderShapeError, Price, Quantity, QuoteCondition, Refusal,
-    RefusalCode, SessionPhase, Side, StrategyId,
+    AccountKind, Nanos, Order, OrderShapeError, OrderType, Price, Quantity, QuoteCondition,
+    Refusal, RefusalCode, SessionPhase, Side, StrategyId,
 };
 
+use super::exposure::sign;
 use super::gate::{ARITHMETIC, Case, Limits, RiskGate, invalid};
 use super::limits::{InstrumentRule, RiskSettings};
 use super::orders::Claim;
@@ -39,15 +41,16 @@ impl Limits {
 
 impl InstrumentRule {
     /// Prices on the tick, the quantity on the lot.
+    #[inline(always)]
     pub(super) fn admit_steps(&self, order: &Order) -> Result<(), Refusal> {
-        let prices = [
-            order.order_type.limit_price(),
-            order.order_type.stop_price(),
-        ];
-        for price in prices.into_iter().flatten() {
-            if price.units() % self.tick_at(price).units() != 0 {
-                return Err(invalid(OrderShapeError::Tick));
-            }
+        let steps = |price: Price| price.units() % self.tick_at(price).units() == 0;
+        let on_tick = match order.order_type {
+            OrderType::Market | OrderType::TrailingStop { .. } => true,
+            OrderType::Limit { limit: price } | OrderType::Stop { stop: price } => steps(price),
+            OrderType::StopLimit { stop, limit } => steps(stop) && steps(limit),
+        };
+        if !on_tick {
+            return Err(invalid(OrderShapeError::Tick));
         }
         if order.quantity.units() % self.lot.units() != 0 {
             return Err(invalid(OrderShapeError::Lot));
@@ -59,14 +62,15 @@ impl InstrumentRule {
 impl Case<'_> {
     /// Whether the quote is two-sided, the right way round and recent.
     pub(super) fn has_fresh_touch(&self) -> bool {
-        self.freshness.is_ok() && self.market.quote.condition() == QuoteCondition::Normal
+        self.look.freshness.is_ok() && self.look.market.quote.condition() == QuoteCondition::Normal
     }
 
     /// Control 16.
+    #[inline(always)]
     pub(super) fn admit_quote(&self) -> Result<(), Refusal> {
-        let quote = &self.market.quote;
+        let quote = &self.look.market.quote;
         match quote.condition() {
-            QuoteCondition::Normal => self.freshness,
+            QuoteCondition::Normal => self.look.freshness,
             QuoteCondition::OneSided => Err(Refusal::plain(RefusalCode::MissingQuote)),
             QuoteCondition::Locked => {
                 let code = RefusalCode::LockedQuote;
@@ -82,6 +86,7 @@ impl Case<'_> {
 
 impl RiskGate {
     /// Control 16's ages: the symbol's own, and the silence of the feed while in session.
+    #[inline(always)]
     pub(super) fn freshness(
         &self,
         now: Nanos,
@@ -110,6 +115,7 @@ impl RiskGate {
     }
 
     /// Control 1.
+    #[inline(always)]
     pub(super) fn check_quantity(
         &self,
         strategy: StrategyId,
@@ -124,6 +130,7 @@ impl RiskGate {
     }
 
     /// Control 2.
+    #[inline(always)]
     pub(super) fn check_notional(&self, price: Price, quantity: Quantity) -> Result<(), Refusal> {
         let notional = price.notional(quantity);
         match self.limits.max_order_notional {
@@ -136,6 +143,7 @@ impl RiskGate {
     }
 
     /// Control 20.
+    #[inline(always)]
     pub(super) fn check_open_orders(&self, case: &Case<'_>) -> Result<(), Refusal> {
         let by_strategy = self.book.open_of(case.strategy);
         let counts = [
@@ -162,6 +170,7 @@ impl RiskGate {
     }
 
     /// Controls 19, 4 and 6, for a claim that takes the place of another (none for a new order).
+    #[inline(always)]
     pub(super) fn check_exposure(
         &self,
         case: &Case<'_>,
@@ -174,32 +183,28 @@ impl RiskGate {
         }
         let side = case.order.side;
         let more = i128::from(after.remaining) - i128::from(before.remaining);
-        let signed = if side == Side::Buy { more } else { -more };
-        let worst = case.cell.worst(side) + signed;
+        let worst = case.cell.toward(side) + more;
+        let signed = || clamped(worst * sign(side));
         let kind = self
             .book
             .equity
             .kind(case.broker)
             .ok_or(Refusal::plain(RefusalCode::NoAccount))?;
-        if side == Side::Sell && worst < 0 {
-            let may_short =
-                self.limits.allow_short && kind == AccountKind::Margin && rule.shortable;
-            if !may_short {
-                let code = RefusalCode::ShortNotAllowed;
-                return Err(Refusal::quantities(code, clamped(worst), Quantity::ZERO));
-            }
+        let may_short = self.limits.allow_short && kind == AccountKind::Margin && rule.shortable;
+        if side == Side::Sell && worst > 0 && !may_short {
+            let code = RefusalCode::ShortNotAllowed;
+            return Err(Refusal::quantities(code, signed(), Quantity::ZERO));
         }
         let (_, limit) = self.limits.by_strategy[case.strategy.index()];
-        if worst.unsigned_abs() > u128::from(limit.units().unsigned_abs())
-            && (worst > 0) == (side == Side::Buy)
-        {
+        if worst > i128::from(limit.units()) {
             let code = RefusalCode::MaxPosition;
-            return Err(Refusal::quantities(code, clamped(worst), limit));
+            return Err(Refusal::quantities(code, signed(), limit));
         }
         self.check_power(case, before, after)
     }
 
     /// Control 6.
+    #[inline(always)]
     fn check_power(&self, case: &Case<'_>, before: Claim, after: Claim) -> Result<(), Refusal> {
         let power = self.book.equity.buying_power(case.broker);
         let holds = self.book.holds(case.broker).checked_sub(before.hold);

@@ -1,7 +1,8 @@
 //! Worst-case exposure: positions, what open orders may still add, and the money they hold.
 //!
 //! Runs on: the RISK agent.
-//! Owns: one cell per instrument and broker, the holds, the order table; every claim is released exactly as taken.
+//! Owns: one cell per instrument and broker, the holds, the order table; every claim is released
+//! exactly as taken.
 //! Never: lets a fill pass by: an unknown or finished order's fill moves the position all the same.
 
 use crate::types::{
@@ -10,7 +11,7 @@ use crate::types::{
 };
 
 use super::equity::{EquityBook, cash_of_fill};
-use super::limits::RiskSettings;
+use super::limits::{RiskSettings, filled};
 use super::orders::{Claim, RiskOrder, Terms};
 
 /// One broker's position of one instrument and what its open orders may make of it; one cache line.
@@ -20,42 +21,35 @@ pub(super) struct Cell {
     /// Signed, 10^-9. Sums of open orders are wider, so that they cannot overflow.
     pub(super) position: i64,
     pub(super) open_orders: u32,
-    pub(super) buys: i128,
-    pub(super) sells: i128,
+    /// What open buys and open sells may still trade.
+    pub(super) open: [i128; 2],
 }
 
 impl Cell {
-    /// Whether `side` goes against the position at all.
-    pub(super) const fn can_close(&self, side: Side) -> bool {
-        match side {
-            Side::Buy => self.position < 0,
-            Side::Sell => self.position > 0,
-        }
+    /// The worst case in the direction of `side`: the position, counted that way round, if every
+    /// open order of that side fills and no other does.
+    ///
+    /// It is all that the controls of exposure need of a cell. After an order of the same side it
+    /// must not exceed the position limit; above zero on the selling side it is a short position;
+    /// and at zero or below the order provably reduces, because then the position lies on the other
+    /// side of flat and even all open orders of this side together cannot turn it around.
+    #[inline(always)]
+    pub(super) fn toward(&self, side: Side) -> i128 {
+        i128::from(self.position) * sign(side) + self.open[side as usize]
     }
 
-    /// How much more of `side` could trade and still only shrink the position, whatever fills; 0 or below: none.
-    pub(super) const fn closable(&self, side: Side) -> i128 {
-        match side {
-            Side::Buy if self.position < 0 => -(self.position as i128) - self.buys,
-            Side::Sell if self.position > 0 => self.position as i128 - self.sells,
-            _ => 0,
-        }
+    /// How much more of `side` could trade and still only shrink the position; 0 where there is
+    /// nothing to close.
+    pub(super) fn closable(&self, side: Side) -> Quantity {
+        let closable = (-self.toward(side)).clamp(0, i128::from(i64::MAX));
+        Quantity::from_units(closable as i64)
     }
+}
 
-    /// The position if every open order of `side` fills and no other does.
-    pub(super) const fn worst(&self, side: Side) -> i128 {
-        match side {
-            Side::Buy => self.position as i128 + self.buys,
-            Side::Sell => self.position as i128 - self.sells,
-        }
-    }
-
-    fn open_mut(&mut self, side: Side) -> &mut i128 {
-        match side {
-            Side::Buy => &mut self.buys,
-            Side::Sell => &mut self.sells,
-        }
-    }
+/// 1 for a buy, -1 for a sell.
+#[inline(always)]
+pub(super) const fn sign(side: Side) -> i128 {
+    1 - 2 * (side as i128)
 }
 
 /// See the module.
@@ -65,6 +59,8 @@ pub(super) struct ExposureBook {
     holds: Box<[i128]>,
     open_by_strategy: Box<[u32]>,
     pub(super) orders: OrderSlab<RiskOrder>,
+    /// The terms of a replace under way, by slot of the order.
+    changes: Box<[Terms]>,
     pub(super) equity: EquityBook,
 }
 
@@ -74,11 +70,12 @@ impl ExposureBook {
         let instruments = settings.instruments.len();
         let brokers = usize::from(settings.brokers);
         let mut book = Self {
-            cells: vec![Cell::default(); instruments * brokers].into_boxed_slice(),
+            cells: filled(Cell::default(), instruments * brokers),
             brokers,
             holds: vec![0; brokers].into_boxed_slice(),
             open_by_strategy: vec![0; StrategyId::MAX_COUNT].into_boxed_slice(),
             orders: OrderSlab::new(settings.capacity, settings.ports),
+            changes: filled(Terms::NONE, settings.capacity),
             equity: EquityBook::new(settings.brokers, instruments, settings.haircut),
         };
         for account in &recovered.accounts {
@@ -104,7 +101,8 @@ impl ExposureBook {
         book
     }
 
-    /// Takes a working order back. Whether it provably reduces is decided anew, in the order of the list.
+    /// Takes a working order back. Whether it provably reduces is decided anew, in the order of the
+    /// list.
     fn restore(&mut self, recovered: &RecoveredOrder) {
         let approved = &recovered.approved;
         let state = &recovered.state;
@@ -118,22 +116,32 @@ impl ExposureBook {
             return;
         }
         let cell = self.cell(approved.broker, order.instrument);
-        let needs_power = i128::from(exposed.units()) > cell.closable(order.side);
-        let strategy = approved.request.strategy;
-        let price = approved.risk_price;
-        let mut kept = RiskOrder::new(order, price, strategy, approved.broker, needs_power);
-        kept.filled = state.filled();
-        kept.is_collared = approved.collar.is_some();
-        if state.pending_quantity().is_positive() {
-            kept = kept.changing_to(&Terms {
-                quantity: state.pending_quantity(),
-                ..kept.terms()
-            });
-        }
+        let needs_power = cell.toward(order.side) + i128::from(exposed.units()) > 0;
+        let kept = RiskOrder {
+            order,
+            risk_price: approved.risk_price,
+            filled: state.filled(),
+            strategy: approved.request.strategy,
+            broker: approved.broker,
+            needs_power,
+            is_changing: false,
+            is_collared: approved.collar.is_some(),
+        };
+        let id = recovered.order_id();
         assert!(
-            self.reserve(recovered.order_id(), kept),
+            self.reserve(id, &kept),
             "room for every recovered order, of known ports"
         );
+        if state.pending_quantity().is_positive() {
+            // The journal keeps the new total; the price of the reservation stays as it was.
+            let terms = Terms {
+                quantity: state.pending_quantity(),
+                order_type: order.order_type,
+                risk_price: kept.risk_price,
+                needs_power,
+            };
+            self.begin_change(id, &terms);
+        }
     }
 
     pub(super) const fn brokers(&self) -> usize {
@@ -145,10 +153,12 @@ impl ExposureBook {
     }
 
     /// One broker's cell of one instrument; both ids are known ones.
+    #[inline(always)]
     pub(super) fn cell(&self, broker: BrokerId, instrument: InstrumentId) -> &Cell {
         &self.cells[instrument.index() * self.brokers + broker.index()]
     }
 
+    #[inline(always)]
     fn cell_mut(&mut self, broker: BrokerId, instrument: InstrumentId) -> &mut Cell {
         &mut self.cells[instrument.index() * self.brokers + broker.index()]
     }
@@ -176,9 +186,10 @@ impl ExposureBook {
         self.open_by_strategy[strategy.index()]
     }
 
-    fn replace_claim(&mut self, order: &RiskOrder, before: Claim, after: Claim) {
+    #[inline(always)]
+    fn move_claim(&mut self, order: &RiskOrder, before: Claim, after: Claim) {
         let (broker, instrument) = (order.broker, order.order.instrument);
-        let open = self.cell_mut(broker, instrument).open_mut(order.order.side);
+        let open = &mut self.cell_mut(broker, instrument).open[order.order.side as usize];
         *open += i128::from(after.remaining) - i128::from(before.remaining);
         let hold = &mut self.holds[broker.index()];
         let moved = after
@@ -193,25 +204,47 @@ impl ExposureBook {
     }
 
     /// Adds an approved order with all that it claims; `false` when the table has no room for it.
-    pub(super) fn reserve(&mut self, id: OrderId, order: RiskOrder) -> bool {
-        if self.orders.insert(id, order).is_err() {
+    #[inline(always)]
+    pub(super) fn reserve(&mut self, id: OrderId, order: &RiskOrder) -> bool {
+        if self.orders.insert(id, *order).is_err() {
             return false;
         }
-        self.replace_claim(&order, Claim::default(), order.claim());
+        self.move_claim(order, Claim::default(), order.claim(&Terms::NONE));
         self.cell_mut(order.broker, order.order.instrument)
             .open_orders += 1;
         self.open_by_strategy[order.strategy.index()] += 1;
         true
     }
 
-    /// Puts a changed order in the place of the old one and moves the claims by the difference.
-    pub(super) fn update(&mut self, id: OrderId, order: RiskOrder) {
-        let Some(kept) = self.orders.get_mut(id) else {
+    /// Changes a working order and moves what it claims by the difference; unknown ones have
+    /// nothing to change.
+    fn update(&mut self, id: OrderId, change: impl FnOnce(&mut RiskOrder, &mut Terms)) {
+        let Some(slot) = self.orders.find(id) else {
             return;
         };
-        let before = kept.claim();
-        *kept = order;
-        self.replace_claim(&order, before, order.claim());
+        let terms = &mut self.changes[slot.index()];
+        let order = self.orders.value_mut(slot);
+        let before = order.claim(terms);
+        change(order, terms);
+        let (order, after) = (*order, order.claim(terms));
+        self.move_claim(&order, before, after);
+    }
+
+    /// A replace is under way: from now on the larger of old and new terms counts.
+    pub(super) fn begin_change(&mut self, id: OrderId, new: &Terms) {
+        self.update(id, |order, terms| {
+            *terms = *new;
+            order.is_changing = true;
+        });
+    }
+
+    fn end_change(&mut self, id: OrderId, accepted: bool) {
+        self.update(id, |order, terms| {
+            if order.is_changing && accepted {
+                order.adopt(terms);
+            }
+            order.is_changing = false;
+        });
     }
 
     /// Takes what ORDER says. Links are the gate's own.
@@ -230,19 +263,14 @@ impl ExposureBook {
                 self.fill(broker, instrument, side.signed(quantity), price, fee);
                 if done {
                     self.close(order_id);
-                } else if let Some(&order) = self.orders.get(order_id) {
-                    let mut order = order;
-                    order.filled = order.filled.checked_add(quantity).unwrap_or(Quantity::MAX);
-                    self.update(order_id, order);
+                } else {
+                    self.update(order_id, |order, _| {
+                        order.filled = order.filled.checked_add(quantity).unwrap_or(Quantity::MAX);
+                    });
                 }
             }
             Exposure::Closed { order_id } => self.close(order_id),
-            Exposure::ReplaceDone { order_id, accepted } => {
-                if let Some(order) = self.orders.get(order_id) {
-                    let changed = order.changed(accepted);
-                    self.update(order_id, changed);
-                }
-            }
+            Exposure::ReplaceDone { order_id, accepted } => self.end_change(order_id, accepted),
             Exposure::Account(snapshot) => {
                 if snapshot.broker.index() < self.brokers {
                     self.equity.set_account(&snapshot);
@@ -283,10 +311,13 @@ impl ExposureBook {
 
     /// Releases all that an order claims; unknown and finished ones claim nothing.
     fn close(&mut self, id: OrderId) {
-        let Some(order) = self.orders.remove(id) else {
+        let Some(slot) = self.orders.find(id) else {
             return;
         };
-        self.replace_claim(&order, order.claim(), Claim::default());
+        let order = *self.orders.value(slot);
+        let claim = order.claim(&self.changes[slot.index()]);
+        self.orders.remove(id);
+        self.move_claim(&order, claim, Claim::default());
         self.cell_mut(order.broker, order.order.instrument)
             .open_orders -= 1;
         self.open_by_strategy[order.strategy.index()] -= 1;

@@ -15,7 +15,7 @@ use crate::types::{
 
 use super::breakers::Breakers;
 use super::collar::{Collar, Reference, is_collared};
-use super::duplicates::{DuplicateKey, DuplicateProbe, DuplicateTable};
+use super::duplicates::{Bucket, DuplicateKey, DuplicateTable};
 use super::exposure::{Cell, ExposureBook};
 use super::limits::{Access, InstrumentRule, RiskSettings};
 use super::orders::{Claim, RiskOrder};
@@ -42,7 +42,7 @@ pub struct RiskGate {
     epoch: u32,
     strategies: u8,
     last_sequence: Box<[u64]>,
-    board: BoardReader,
+    pub(super) board: BoardReader,
     kill: Arc<KillWord>,
     pub(super) session: SessionView,
     pub(super) routing: RoutingTable,
@@ -67,6 +67,11 @@ pub(super) struct Case<'a> {
     pub(super) strategy: StrategyId,
     pub(super) broker: BrokerId,
     pub(super) cell: &'a Cell,
+    pub(super) look: Look,
+}
+
+/// What [`RiskGate::look`] saw.
+pub(super) struct Look {
     pub(super) market: MarketSnapshot,
     pub(super) reference: Option<Reference>,
     /// Whether the quote is recent enough, and if not, why.
@@ -79,7 +84,8 @@ struct Plan {
     risk_price: Price,
     collar: Option<Price>,
     is_reducing: bool,
-    probe: Option<DuplicateProbe>,
+    /// Where the duplicate check will find it, if it is one that may be looked for.
+    bucket: Option<Bucket>,
 }
 
 pub(super) const ARITHMETIC: Refusal = Refusal::plain(RefusalCode::Arithmetic);
@@ -90,7 +96,8 @@ pub(super) const fn invalid(error: OrderShapeError) -> Refusal {
 }
 
 impl RiskGate {
-    /// A gate with these settings over what was recovered; links are down until [`apply`](Self::apply) says otherwise.
+    /// A gate with these settings over what was recovered; links are down until
+    /// [`apply`](Self::apply) says otherwise.
     ///
     /// # Panics
     /// When a setting is out of its range, or the recovered orders do not fit.
@@ -152,22 +159,33 @@ impl RiskGate {
         }
     }
 
-    /// Checks a new order and, if it passes every control, reserves its exposure. `risk_offset` of the approval is
-    /// left at 0: the gate reads no clock.
+    /// Checks a new order and, if it passes every control, reserves its exposure. `risk_offset` of
+    /// the approval is left at 0: the gate reads no clock.
     ///
     /// # Errors
-    /// The first control that does not pass, with the two numbers compared. Nothing is reserved then; the id is spent.
+    /// The first control that does not pass, with the two numbers compared. Nothing is reserved
+    /// then; the id is spent.
     #[inline(never)]
     pub fn check(&mut self, now: Nanos, request: &OrderRequest) -> Result<ApprovedOrder, Refusal> {
-        let checked = self
-            .spend(request.order_id)
-            .and_then(|()| self.evaluate(now, request))
-            .and_then(|plan| self.commit(now, request, plan));
-        match checked {
-            Ok(_) => self.approvals += 1,
-            Err(_) => self.refusals += 1,
+        let plan = match self.evaluate(now, request) {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                self.refusals += 1;
+                return Err(refusal);
+            }
+        };
+        if !self.commit(now, request, &plan) {
+            self.refusals += 1;
+            return Err(Refusal::plain(RefusalCode::OrderTableFull));
         }
-        checked
+        self.approvals += 1;
+        Ok(ApprovedOrder {
+            request: *request,
+            collar: plan.collar,
+            risk_price: plan.risk_price,
+            risk_offset: 0,
+            broker: plan.broker,
+        })
     }
 
     /// Takes what ORDER says of fills, closes, replaces, links and accounts.
@@ -202,6 +220,7 @@ impl RiskGate {
     }
 
     /// Every id passes once: of this boot, and above all that its port used before.
+    #[inline(always)]
     fn spend(&mut self, id: OrderId) -> Result<(), Refusal> {
         let Some(last) = self.last_sequence.get_mut(id.port().index()) else {
             return Err(Refusal::plain(RefusalCode::InvalidOrder));
@@ -222,6 +241,7 @@ impl RiskGate {
     }
 
     /// Kill word and halts of the firm and a known strategy.
+    #[inline(always)]
     pub(super) fn admit_strategy(&self, strategy: StrategyId) -> Result<(), Refusal> {
         if strategy.0 >= self.strategies {
             return Err(Refusal::plain(RefusalCode::NotAllowed));
@@ -237,6 +257,7 @@ impl RiskGate {
     }
 
     /// Kill word and halt of a broker.
+    #[inline(always)]
     pub(super) fn admit_broker(&self, broker: BrokerId) -> Result<(), Refusal> {
         if self.kill.is_set(KillScope::Broker(broker)) {
             return Err(Refusal::plain(RefusalCode::Killed));
@@ -244,6 +265,7 @@ impl RiskGate {
         self.states.admit_broker(broker)
     }
 
+    #[inline(always)]
     fn route(&self, request: &OrderRequest) -> Result<BrokerId, Refusal> {
         let instrument = request.order.instrument;
         self.routing
@@ -255,8 +277,8 @@ impl RiskGate {
     }
 
     /// The market as the order meets it.
-    pub(super) fn look(&self, now: Nanos, session: Session, instrument: InstrumentId) -> Look {
-        let market = self.board.read(instrument);
+    #[inline(always)]
+    pub(super) fn look(&self, now: Nanos, session: Session, market: MarketSnapshot) -> Look {
         let freshness = self.freshness(now, session, &market);
         let reference = Reference::of(&market, freshness.is_ok());
         Look {
@@ -266,43 +288,48 @@ impl RiskGate {
         }
     }
 
-    /// Every control, in order; changes nothing but the kept session phase.
+    /// Every control, in order; changes nothing but the port's last id and what only follows the
+    /// time.
+    #[inline(always)]
     fn evaluate(&mut self, now: Nanos, request: &OrderRequest) -> Result<Plan, Refusal> {
+        self.spend(request.order_id)?;
+        if let Some(table) = &mut self.duplicates {
+            table.expire(now);
+        }
         let session = self.session.at(now);
         let this = &*self;
         let order = &request.order;
+        // First, so that its cache line is under way while the checks that need no market are made.
+        let market = this.board.read(order.instrument);
         this.admit_strategy(request.strategy)?;
         order.validate().map_err(invalid)?;
         let rule = this.rule(order.instrument)?;
         let broker = this.route(request)?;
         this.admit_broker(broker)?;
         let cell = this.book.cell(broker, order.instrument);
-        let is_reducing = i128::from(order.quantity.units()) <= cell.closable(order.side);
+        let is_reducing = cell.toward(order.side) + i128::from(order.quantity.units()) <= 0;
         if !is_reducing {
             this.admit_adding(order, request.strategy, broker, cell, rule)?;
         }
         session.admit(order)?;
         rule.admit_steps(order)?;
-        let look = this.look(now, session, order.instrument);
         let case = Case {
             now,
             order,
             strategy: request.strategy,
             broker,
             cell,
-            market: look.market,
-            reference: look.reference,
-            freshness: look.freshness,
+            look: this.look(now, session, market),
         };
         let (risk_price, collar) = if is_reducing {
             this.price_reducing(&case, rule)?
         } else {
             this.price_adding(&case, rule)?
         };
-        let mut probe = None;
+        let mut bucket = None;
         if !is_reducing {
             case.admit_quote()?;
-            probe = this.probe_duplicate(&case)?;
+            bucket = this.check_duplicate(&case)?;
             this.check_rates(&case)?;
             this.check_open_orders(&case)?;
             let claim = Claim {
@@ -321,17 +348,20 @@ impl RiskGate {
             risk_price,
             collar,
             is_reducing,
-            probe,
+            bucket,
         })
     }
 
+    #[inline(always)]
     pub(super) fn rule(&self, instrument: InstrumentId) -> Result<&InstrumentRule, Refusal> {
         self.rules
             .get(instrument.index())
             .ok_or(Refusal::plain(RefusalCode::UnknownInstrument))
     }
 
-    /// Reduce-only orders, reduce-only states, and the allowed list, for an order that could add risk.
+    /// Reduce-only orders, reduce-only states, and the allowed list, for an order that could add
+    /// risk.
+    #[inline(always)]
     pub(super) fn admit_adding(
         &self,
         order: &Order,
@@ -341,8 +371,7 @@ impl RiskGate {
         rule: &InstrumentRule,
     ) -> Result<(), Refusal> {
         let refuse = |code| {
-            let closable = cell.closable(order.side).clamp(0, i128::from(i64::MAX)) as i64;
-            let closable = Quantity::from_units(closable);
+            let closable = cell.closable(order.side);
             Err(Refusal::quantities(code, order.quantity, closable))
         };
         if order.flags.contains(OrderFlags::REDUCE_ONLY) {
@@ -358,8 +387,8 @@ impl RiskGate {
         }
     }
 
-    /// A market order that reduces goes at the collar where a fresh quote says where that is, else as it is: it
-    /// needs no money, and what closes must stay marketable.
+    /// A market order that reduces goes at the collar where a fresh quote says where that is, else
+    /// as it is: it needs no money, and what closes must stay marketable.
     pub(super) fn price_reducing(
         &self,
         case: &Case<'_>,
@@ -370,7 +399,7 @@ impl RiskGate {
             .order_type
             .limit_price()
             .or(order.order_type.stop_price());
-        let Some(reference) = case.reference else {
+        let Some(reference) = case.look.reference else {
             let marks = self.book.equity.marks(order.instrument.index());
             return Ok((own.unwrap_or(marks.of(case.cell.position)), None));
         };
@@ -387,6 +416,7 @@ impl RiskGate {
     }
 
     /// Controls 1 to 3.
+    #[inline(always)]
     pub(super) fn price_adding(
         &self,
         case: &Case<'_>,
@@ -395,6 +425,7 @@ impl RiskGate {
         let order = case.order;
         self.check_quantity(case.strategy, order.quantity)?;
         let reference = case
+            .look
             .reference
             .ok_or(Refusal::plain(RefusalCode::NoReferencePrice))?;
         let risk_price = self.collar.risk_price(order, reference.price)?;
@@ -412,24 +443,19 @@ impl RiskGate {
         Ok((risk_price, collar))
     }
 
-    fn probe_duplicate(&self, case: &Case<'_>) -> Result<Option<DuplicateProbe>, Refusal> {
-        let order = case.order;
+    #[inline(always)]
+    fn check_duplicate(&self, case: &Case<'_>) -> Result<Option<Bucket>, Refusal> {
         let Some(table) = &self.duplicates else {
             return Ok(None);
         };
-        if order.flags.contains(OrderFlags::ALLOW_DUPLICATE) {
+        if case.order.flags.contains(OrderFlags::ALLOW_DUPLICATE) {
             return Ok(None);
         }
-        let key = DuplicateKey {
-            instrument: order.instrument,
-            quantity: order.quantity,
-            order_type: order.order_type,
-            strategy: case.strategy,
-            side: order.side,
-        };
-        table.check(key, case.now).map(Some)
+        let key = DuplicateKey::of(case.order, case.strategy);
+        table.check(&key, case.now).map(Some)
     }
 
+    #[inline(always)]
     pub(super) fn check_rates(&self, case: &Case<'_>) -> Result<(), Refusal> {
         if let Some(throttle) = self.strategy_rates.get(case.strategy.index()) {
             throttle.check(case.now)?;
@@ -441,56 +467,45 @@ impl RiskGate {
     }
 
     /// Counts a passed order or replace.
+    #[inline(always)]
     pub(super) fn count(&mut self, now: Nanos, strategy: StrategyId, is_exempt: bool) {
-        let throttles = self
-            .strategy_rates
-            .get_mut(strategy.index())
-            .into_iter()
-            .chain(&mut self.account_rate);
-        for throttle in throttles {
+        let count = |throttle: &mut Throttle| {
             if is_exempt {
                 throttle.count_exempt(now);
             } else {
                 throttle.count_order(now);
             }
+        };
+        if let Some(throttle) = self.strategy_rates.get_mut(strategy.index()) {
+            count(throttle);
+        }
+        if let Some(throttle) = &mut self.account_rate {
+            count(throttle);
         }
     }
 
-    /// Takes the exposure, the tokens and the memory of the order.
-    fn commit(
-        &mut self,
-        now: Nanos,
-        request: &OrderRequest,
-        plan: Plan,
-    ) -> Result<ApprovedOrder, Refusal> {
-        let mut kept = RiskOrder::new(
-            request.order,
-            plan.risk_price,
-            request.strategy,
-            plan.broker,
-            !plan.is_reducing,
-        );
-        kept.is_collared = plan.collar.is_some();
-        if !self.book.reserve(request.order_id, kept) {
-            return Err(Refusal::plain(RefusalCode::OrderTableFull));
+    /// Takes the exposure, the tokens and the memory of an order that passed; `false` and nothing
+    /// taken without room.
+    #[inline(always)]
+    fn commit(&mut self, now: Nanos, request: &OrderRequest, plan: &Plan) -> bool {
+        let kept = RiskOrder {
+            order: request.order,
+            risk_price: plan.risk_price,
+            filled: Quantity::ZERO,
+            strategy: request.strategy,
+            broker: plan.broker,
+            needs_power: !plan.is_reducing,
+            is_changing: false,
+            is_collared: plan.collar.is_some(),
+        };
+        if !self.book.reserve(request.order_id, &kept) {
+            return false;
         }
         self.count(now, request.strategy, plan.is_reducing);
-        if let (Some(table), Some(probe)) = (&mut self.duplicates, plan.probe) {
-            table.record(probe, now);
+        if let (Some(table), Some(bucket)) = (&mut self.duplicates, plan.bucket) {
+            let key = DuplicateKey::of(&request.order, request.strategy);
+            table.record(key, bucket, now);
         }
-        Ok(ApprovedOrder {
-            request: *request,
-            collar: plan.collar,
-            risk_price: plan.risk_price,
-            risk_offset: 0,
-            broker: plan.broker,
-        })
+        true
     }
-}
-
-/// What [`RiskGate::look`] saw.
-pub(super) struct Look {
-    pub(super) market: MarketSnapshot,
-    pub(super) freshness: Result<(), Refusal>,
-    pub(super) reference: Option<Reference>,
 }

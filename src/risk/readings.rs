@@ -59,8 +59,8 @@ impl RiskGate {
         let cell = self.book.cell(broker, instrument);
         Some(ExposureReading {
             position: Quantity::from_units(cell.position),
-            open_buys: cell.buys,
-            open_sells: cell.sells,
+            open_buys: cell.open[0],
+            open_sells: cell.open[1],
             open_orders: cell.open_orders,
         })
     }
@@ -71,7 +71,8 @@ impl RiskGate {
         (broker.index() < self.book.brokers()).then(|| self.book.holds(broker))
     }
 
-    /// What open orders may hold at a broker in all (control 6); `None` before its first snapshot or on overflow.
+    /// What open orders may hold at a broker in all (control 6); `None` before its first snapshot
+    /// or on overflow.
     #[must_use]
     pub fn buying_power(&self, broker: BrokerId) -> Option<Money> {
         if broker.index() >= self.book.brokers() {

@@ -86,6 +86,7 @@ impl TradingStates {
     }
 
     /// Refuses every new order and replace of a strategy that is halted, or of a halted firm.
+    #[inline(always)]
     pub(super) fn admit_strategy(&self, strategy: StrategyId) -> Result<(), Refusal> {
         if let Some(latch) = self.latch {
             return Err(latch.refusal());
@@ -99,6 +100,7 @@ impl TradingStates {
     }
 
     /// Refuses every new order and replace at a halted broker.
+    #[inline(always)]
     pub(super) fn admit_broker(&self, broker: BrokerId) -> Result<(), Refusal> {
         if self.brokers[broker.index()] == TradingState::Halted {
             return Err(Refusal::plain(RefusalCode::Halted));
@@ -107,6 +109,7 @@ impl TradingStates {
     }
 
     /// Whether any scope of this order takes reducing orders only.
+    #[inline(always)]
     pub(super) fn is_reducing(&self, broker: BrokerId, strategy: StrategyId) -> bool {
         self.firm
             .max(self.brokers[broker.index()])
@@ -128,8 +131,8 @@ impl TradingStates {
         self.latch = None;
     }
 
-    /// An operator's word. Returns whether it holds now: a latched firm is loosened by a reset only, and an unknown
-    /// scope has no state.
+    /// An operator's word. Returns whether it holds now: a latched firm is loosened by a reset
+    /// only, and an unknown scope has no state.
     pub(super) fn set(&mut self, scope: Scope, state: TradingState) -> bool {
         if scope == Scope::Firm && self.latch.is_some() && state < TradingState::Halted {
             return false;

@@ -6,7 +6,7 @@
 
 use crate::types::{Nanos, Refusal, RefusalCode};
 
-use super::limits::RateLimit;
+use super::limits::{RateLimit, filled};
 
 /// The times of the last `count` messages: the oldest one says whether another fits.
 struct SlidingWindow {
@@ -18,18 +18,20 @@ struct SlidingWindow {
 impl SlidingWindow {
     fn new(count: u32) -> Self {
         Self {
-            times: vec![0; count as usize].into_boxed_slice(),
+            times: filled(0, count as usize),
             next: 0,
         }
     }
 
-    /// Whether fewer messages than slots lie in the window that ends now. One that is exactly as old as the window
-    /// is long lies outside.
+    /// Whether fewer messages than slots lie in the window that ends now. One that is exactly as
+    /// old as the window is long lies outside.
+    #[inline(always)]
     fn has_room(&self, now: Nanos, window_ns: u64) -> bool {
         let oldest = self.times[self.next];
         oldest == 0 || now.0.saturating_sub(oldest - 1) >= window_ns
     }
 
+    #[inline(always)]
     fn push(&mut self, now: Nanos) {
         self.times[self.next] = now.0.saturating_add(1);
         self.next += 1;
@@ -63,6 +65,7 @@ impl Throttle {
     }
 
     /// Whether another order that may add risk fits now; changes nothing.
+    #[inline(always)]
     pub(super) fn check(&self, now: Nanos) -> Result<(), Refusal> {
         for window in [&self.orders, &self.messages] {
             if !window.has_room(now, self.window_ns) {
@@ -80,6 +83,7 @@ impl Throttle {
     }
 
     /// Counts an order that may add risk.
+    #[inline(always)]
     pub(super) fn count_order(&mut self, now: Nanos) {
         self.orders.push(now);
         self.messages.push(now);
@@ -98,7 +102,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against all times kept: never more than the limit in any window, and no refusal without need.
+        /// Against all times kept: never more than the limit in any window, and no refusal without
+        /// need.
         #[test]
         fn no_window_holds_more_than_the_limit_and_no_order_is_refused_without_need(
             steps in prop::collection::vec((0u64..40, any::<bool>()), 1..300),

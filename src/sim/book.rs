@@ -103,6 +103,9 @@ impl Touch {
     }
 }
 
+/// Ladders in one book.
+pub(super) const LADDERS_PER_BOOK: usize = 10;
+
 /// One side's waiting orders.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SideBook {

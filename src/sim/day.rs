@@ -130,11 +130,11 @@ impl Exchange {
         }
     }
 
-    /// Takes up a journal's state for this broker: cash, positions, and the working orders that it had acknowledged, at
-    /// their last acknowledged terms. Intents without an acknowledgement are not there: a look-up says `NotFound`.
-    /// Orders whose end passed in between, and immediate orders, are closed by the next
-    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew. For a
-    /// fresh exchange only, before its first input; sessions before `now` are history.
+    /// Takes up a journal's state for this broker: cash, positions, and the working orders that it had
+    /// acknowledged, at their last acknowledged terms. Intents without an acknowledgement are not there: a look-up
+    /// says `NotFound`. Orders whose end passed in between, and immediate orders, are closed by the next
+    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew.
+    /// For a fresh exchange only, before its first input; sessions before `now` are history.
     ///
     /// # Panics
     /// When the working orders exceed the exchange's tables: a start with too small a capacity.
@@ -177,7 +177,9 @@ impl Exchange {
         let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
         let own_group = Group::of(order.time_in_force, order.flags);
         let regular = self.session.phase() == SessionPhase::Regular;
-        let group = if immediate || end.is_some_and(|end| end <= self.time) {
+        // An order for regular hours cannot work outside them, whatever the schedule said when it came.
+        let misplaced = own_group == Group::Day && !regular;
+        let group = if immediate || misplaced || end.is_some_and(|end| end <= self.time) {
             Group::Overdue
         } else if own_group == Group::Gtc && !regular {
             Group::Parked

@@ -4,7 +4,7 @@
 //! Owns: terms, what has filled, where the order waits, and its membership in one list.
 //! Never: allocates after construction.
 
-use super::ladder::NONE;
+use super::tree::NONE;
 use crate::types::{
     InstrumentId, OrderFlags, OrderId, OrderType, Price, Quantity, Side, SlotIndex, TimeInForce,
 };

@@ -10,7 +10,7 @@
 //! a quote costs the same whatever the number of orders. Within a group the smallest distance triggers first: the
 //! group is a heap of distances that melds in logarithmic time.
 
-use super::ladder::NONE;
+use super::tree::NONE;
 
 /// The best price of an order that has not seen a tradable quote yet.
 pub(super) const NO_MARK: i64 = i64::MIN;

@@ -271,7 +271,6 @@ impl OrderState {
     /// # Errors
     /// [`LifecycleError`] when the status does not allow it; nothing is changed then.
     pub fn apply(&mut self, input: OrderInput) -> Result<Applied, LifecycleError> {
-        use OrderStatus as S;
         let illegal = LifecycleError {
             status: self.status,
             input,
@@ -281,79 +280,79 @@ impl OrderState {
                 quantity,
                 price,
                 cumulative,
-            } => {
-                return self.fill(quantity, price, cumulative).ok_or(illegal);
-            }
+            } => self.fill(quantity, price, cumulative),
             OrderInput::Found {
                 quantity,
                 cumulative,
-            } => {
-                return self.found(quantity, cumulative).ok_or(illegal);
-            }
-            _ => {}
+            } => self.found(quantity, cumulative),
+            OrderInput::Accepted => self.accept(self.status),
+            OrderInput::Replaced { quantity } => self.replace(self.status, quantity),
+            _ => self.step(input),
         }
-        let next = match (input, self.status) {
+        .ok_or(illegal)
+    }
+
+    /// An input that moves the status and at most the pending total.
+    fn step(&mut self, input: OrderInput) -> Option<Applied> {
+        let before = (self.status, self.pending_quantity);
+        let changing = matches!(
+            self.status,
+            OrderStatus::PendingReplace | OrderStatus::PendingCancel
+        );
+        if changing && input == OrderInput::ReplaceRejected {
+            self.pending_quantity = Quantity::ZERO;
+        }
+        let next = self.next(input)?;
+        if let OrderInput::ReplaceRequested { quantity } = input {
+            self.pending_quantity = quantity;
+        }
+        self.move_to(next);
+        let changed = (self.status, self.pending_quantity) != before;
+        Some(if changed { CHANGED } else { NO_CHANGE })
+    }
+
+    /// The status after an input, the present one where the input says nothing new; `None` where it is illegal.
+    fn next(&self, input: OrderInput) -> Option<OrderStatus> {
+        use OrderStatus as S;
+        let over = self.status.is_terminal();
+        let unfilled = self.filled.is_zero();
+        Some(match (input, self.status) {
             (OrderInput::Held, S::PendingNew) if !self.accepted => S::Held,
             (OrderInput::Released, S::Held) => S::PendingNew,
-            (OrderInput::Accepted, status) => return self.accept(status).ok_or(illegal),
             (
                 OrderInput::CancelRequested,
                 S::PendingNew | S::New | S::PartiallyFilled | S::Replaced | S::PendingReplace,
             ) => S::PendingCancel,
             // The doubt stays: a cancel of an order in doubt is sent, and the look-up decides.
-            (OrderInput::CancelRequested, S::InDoubt) => return Ok(NO_CHANGE),
+            (OrderInput::CancelRequested, S::InDoubt) => S::InDoubt,
             (OrderInput::CancelRejected, S::PendingCancel) => self.working(),
+            (OrderInput::ReplaceRejected, S::PendingReplace) => self.working(),
+            (OrderInput::ReplaceRejected, S::PendingCancel) => S::PendingCancel,
             (OrderInput::CancelRejected | OrderInput::ReplaceRejected, status)
-                if status.is_terminal() || status == S::InDoubt =>
+                if over || status == S::InDoubt =>
             {
-                return Ok(NO_CHANGE);
+                status
             }
-            (OrderInput::Canceled, status) if !status.is_terminal() => S::Canceled,
-            (OrderInput::Canceled, S::Canceled | S::Expired) => return Ok(NO_CHANGE),
-            (OrderInput::Expired, status) if !status.is_terminal() && status != S::Held => {
-                S::Expired
-            }
-            (OrderInput::Expired, S::Canceled | S::Expired) => return Ok(NO_CHANGE),
-            (OrderInput::Rejected, S::PendingNew | S::Held | S::InDoubt | S::New)
-                if self.filled.is_zero() =>
-            {
+            (OrderInput::Canceled, _) if !over => S::Canceled,
+            (OrderInput::Expired, status) if !over && status != S::Held => S::Expired,
+            (OrderInput::Canceled | OrderInput::Expired, S::Canceled | S::Expired) => self.status,
+            (OrderInput::Rejected, S::PendingNew | S::Held | S::InDoubt | S::New) if unfilled => {
                 S::Rejected
             }
             (OrderInput::Rejected, S::PendingCancel | S::PendingReplace)
-                if self.filled.is_zero() && !self.accepted =>
+                if unfilled && !self.accepted =>
             {
                 S::Rejected
             }
-            (OrderInput::Rejected, S::Rejected) => return Ok(NO_CHANGE),
+            (OrderInput::Rejected, S::Rejected) => S::Rejected,
             (
                 OrderInput::ReplaceRequested { quantity },
                 S::New | S::PartiallyFilled | S::Replaced,
-            ) if quantity > self.filled => {
-                self.pending_quantity = quantity;
-                S::PendingReplace
-            }
-            (OrderInput::Replaced { quantity }, status) => {
-                return self.replace(status, quantity).ok_or(illegal);
-            }
-            (OrderInput::ReplaceRejected, S::PendingReplace | S::PendingCancel) => {
-                self.pending_quantity = Quantity::ZERO;
-                if self.status == S::PendingCancel {
-                    S::PendingCancel
-                } else {
-                    self.working()
-                }
-            }
-            (OrderInput::InDoubt, S::InDoubt) => return Ok(NO_CHANGE),
-            (OrderInput::InDoubt, status) if !status.is_terminal() && status != S::Held => {
-                S::InDoubt
-            }
-            (OrderInput::Absent, S::InDoubt) if self.filled.is_zero() && !self.accepted => {
-                S::Absent
-            }
-            _ => return Err(illegal),
-        };
-        self.move_to(next);
-        Ok(CHANGED)
+            ) if quantity > self.filled => S::PendingReplace,
+            (OrderInput::InDoubt, status) if !over && status != S::Held => S::InDoubt,
+            (OrderInput::Absent, S::InDoubt) if unfilled && !self.accepted => S::Absent,
+            _ => return None,
+        })
     }
 
     fn move_to(&mut self, next: OrderStatus) {

@@ -229,8 +229,8 @@ fn foreign(row: &FillRow) -> Event {
 /// One step of a made-up session: what, which order, and two numbers.
 pub type Step = (u8, u64, i64, i64);
 
-/// Records of a session in which anything may follow anything: repeated executions, fills of refused, finished and
-/// unknown orders, acknowledgements that come twice.
+/// Records of a session in which anything may follow anything: repeated executions, fills of
+/// refused, finished and unknown orders, acknowledgements that come twice.
 pub fn wild_session(steps: &[Step]) -> Vec<Record> {
     let mut records = vec![account(0, 1_000_000, 1)];
     let mut next = 1u64;

@@ -3,7 +3,9 @@
 //! Runs on: tests.
 //! Owns: an exchange with one session a day, its clock, and the reports that it made.
 //! Never: sleeps; time is a number.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+pub mod paper;
 
 use shrike::sim::{Exchange, ExchangeSettings};
 use shrike::types::{
