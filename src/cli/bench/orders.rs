@@ -84,8 +84,8 @@ impl OrderSource {
     pub fn marketable(&mut self) -> Order {
         let number = self.next as i64;
         let instrument = InstrumentId((self.draw() % u64::from(self.instruments)) as u32);
-        let shares = 1 + number % 100;
-        let away = (number / 100 % 400) * TICK;
+        let shares = 1 + number % 200;
+        let away = (number / 200 % 400) * TICK;
         let side = Self::side(instrument);
         let (limit, paid) = match side {
             Side::Buy => (ASK.units() + away, ASK),
@@ -102,8 +102,8 @@ impl OrderSource {
     pub fn resting(&mut self) -> Order {
         let number = self.next as i64;
         let instrument = InstrumentId((self.draw() % u64::from(self.instruments)) as u32);
-        let shares = 1 + number % 100;
-        let away = (100 + number / 100 % 2_000) * TICK;
+        let shares = 1 + number % 200;
+        let away = (100 + number / 200 % 2_000) * TICK;
         let side = Self::side(instrument);
         let limit = match side {
             Side::Buy => BID.units() - away,

@@ -255,10 +255,7 @@ pub(super) fn start_hot(
 pub(super) fn threads(layout: Layout, trials: usize, open: usize) -> Result<Measured, Failure> {
     let plan = layout_plan(layout)?;
     std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            place_caller(&plan)?;
-            Threaded::start(&plan)?.measure(trials, open)
-        });
+        let thread = scope.spawn(|| Threaded::start(&plan)?.measure(trials, open));
         let ended = thread.join();
         ended.unwrap_or_else(|_| Err("the measuring thread panicked".to_owned()))
     })
@@ -294,6 +291,8 @@ impl Threaded {
                 clock,
             })]
         })?;
+        // After the hot threads: a thread inherits the cores of the one that starts it.
+        place_caller(plan)?;
         let started = Self {
             desk,
             handles,

@@ -178,6 +178,10 @@ pub(super) fn measure(quick: bool) -> Result<Figure, Failure> {
     archive(root.path(), rows).map_err(text)?;
     let mut replay = Replay::open(root.path())?;
     replay.invoker.start().map_err(text)?;
+    replay
+        .invoker
+        .run_until_idle(replay.clock.now())
+        .map_err(text)?;
     let (mut caller, mut stages) = twin::twin();
     let clock = Clock::real();
     let mut found = Vec::new();

@@ -98,13 +98,13 @@ struct Running {
 impl Running {
     fn start(hot_segments: usize) -> Result<Self, Failure> {
         let plan = layout_plan(Layout::SharedHot)?;
-        place_caller(&plan)?;
         let (hot, mut desk) = rig(&RigSettings {
             clock: Clock::real(),
             instruments: INSTRUMENTS,
             hot_segments,
         })?;
         let handles = start_hot(&plan, &desk, hot, |_, agents| agents)?;
+        place_caller(&plan)?;
         let deadline = Instant::now() + PATIENCE;
         while !desk.is_ready() {
             if Instant::now() > deadline {
