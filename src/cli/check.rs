@@ -4,7 +4,7 @@
 //! Owns: the verb's output.
 //! Never: starts anything.
 
-use super::{CheckArguments, USAGE, load, say};
+use super::{CheckArguments, USAGE, complain, load, say};
 use crate::engine::{AlgorithmRegistry, check_algorithms};
 
 pub(super) fn check(arguments: &CheckArguments, registry: &AlgorithmRegistry) -> u8 {
@@ -18,7 +18,7 @@ pub(super) fn check(arguments: &CheckArguments, registry: &AlgorithmRegistry) ->
             if arguments.json {
                 say(&errors.to_json().to_string());
             } else {
-                eprintln!("{errors}");
+                complain(&errors);
             }
             return USAGE;
         }
@@ -33,7 +33,7 @@ pub(super) fn check(arguments: &CheckArguments, registry: &AlgorithmRegistry) ->
         say(&object.to_string());
     } else {
         for problem in &problems {
-            eprintln!("error: {problem}");
+            complain(problem);
         }
         for note in config.notes() {
             say(&format!("note: {note}"));

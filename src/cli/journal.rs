@@ -7,10 +7,31 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::{FAILED, say};
+use super::{FAILED, complain, say};
 use crate::journal::{self, Dump, Journal};
 
+/// A directory without a journal is no sound journal: its name may be mistyped.
+fn find(dir: &Path) -> Result<(), String> {
+    let is_segment = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "seg"))
+    };
+    let mut entries = std::fs::read_dir(dir)
+        .map_err(|error| format!("cannot read {}: {error}", dir.display()))?;
+    if dir.join("IDENTITY").exists() || entries.any(is_segment) {
+        Ok(())
+    } else {
+        Err(format!("{} holds no journal", dir.display()))
+    }
+}
+
 pub(super) fn verify(dir: &Path, repair: Option<&Path>, json: bool) -> u8 {
+    if let Err(error) = find(dir) {
+        if json {
+            say(&serde_json::json!({"ok": false, "error": error}).to_string());
+        }
+        complain(&error);
+        return FAILED;
+    }
     let verified = Journal::verify(dir, None);
     let code = match &verified {
         Ok(verified) if json => {
@@ -48,7 +69,7 @@ pub(super) fn verify(dir: &Path, repair: Option<&Path>, json: bool) -> u8 {
             if json {
                 say(&serde_json::json!({"ok": false, "error": error.to_string()}).to_string());
             }
-            eprintln!("error: {error}");
+            complain(&error);
             FAILED
         }
     };
@@ -64,7 +85,7 @@ pub(super) fn verify(dir: &Path, repair: Option<&Path>, json: bool) -> u8 {
                 code
             }
             Err(error) => {
-                eprintln!("error: {error}");
+                complain(&error);
                 FAILED
             }
         },
@@ -72,10 +93,14 @@ pub(super) fn verify(dir: &Path, repair: Option<&Path>, json: bool) -> u8 {
 }
 
 pub(super) fn dump(dir: &Path, json: bool) -> u8 {
+    if let Err(error) = find(dir) {
+        complain(&error);
+        return FAILED;
+    }
     let reader = match Journal::read(dir, None) {
         Ok(reader) => reader,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             return FAILED;
         }
     };
@@ -87,7 +112,7 @@ pub(super) fn dump(dir: &Path, json: bool) -> u8 {
             Err(error) => {
                 // What was sound comes first.
                 let _ = out.flush();
-                eprintln!("error: {error}");
+                complain(&error);
                 return FAILED;
             }
         };

@@ -144,6 +144,8 @@ fn init_log() {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A closed pipe must not panic in the thread that has something to say.
+        .log_internal_errors(false)
         .without_time()
         .try_init();
 }
@@ -161,4 +163,16 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Writes an error to standard error, with its word in front unless it has one.
+fn complain(error: &impl std::fmt::Display) {
+    use std::io::Write;
+    let text = error.to_string();
+    let word = if text.starts_with("error") {
+        ""
+    } else {
+        "error: "
+    };
+    let _ = writeln!(std::io::stderr().lock(), "{word}{text}");
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{FAILED, RunArguments, USAGE, load, say};
+use super::{FAILED, RunArguments, USAGE, complain, load, say};
 use crate::config::Config;
 use crate::engine::{AlgorithmRegistry, EngineError, ExecutionEngine, RunState};
 use crate::types::TradingMode;
@@ -17,20 +17,20 @@ pub(super) fn run(arguments: &RunArguments, registry: AlgorithmRegistry) -> u8 {
     let config = match load(arguments.config.as_deref()) {
         Ok(config) => config,
         Err(errors) => {
-            eprintln!("{errors}");
+            complain(&errors);
             return USAGE;
         }
     };
     if (config.trading_mode == TradingMode::Live) != arguments.live {
-        eprintln!(
-            "error: live trading needs trading_mode = \"live\" in the file and --live; only one of them is given"
+        complain(
+            &"live trading needs trading_mode = \"live\" in the file and --live; only one of them is given",
         );
         return USAGE;
     }
     match session(arguments, config, registry) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             if error.is_usage() { USAGE } else { FAILED }
         }
     }

@@ -6,14 +6,14 @@
 
 use std::path::Path;
 
-use super::algorithm::{Algorithm, AlgorithmParameters, AlgorithmRegistry};
+use super::algorithm::{Algorithm, AlgorithmParameters, AlgorithmRegistry, FactoryError};
 use super::boot::StateChoice;
 use super::error::EngineError;
 use super::execution_engine::{Blueprint, ExecutionEngine};
 use super::settings;
 use super::wiring::Recruit;
 use crate::cold::{EngineEvent, EventBus, Handler};
-use crate::config::{AlgorithmConfig, Config, ConfigError, Parameters};
+use crate::config::{AlgorithmConfig, Config, ConfigError, ConfigErrors, Parameters};
 use crate::types::{BrokerId, InstrumentTable, Symbol};
 
 /// Events that may wait for the handlers.
@@ -171,15 +171,27 @@ fn recruit(
                 .map(|at| BrokerId(at as u8))
         }),
     };
-    let algorithm = factory(&parameters).map_err(|error| EngineError::Algorithm {
-        name: configured.id.clone(),
-        message: error.to_string(),
-    })?;
+    let algorithm = factory(&parameters).map_err(|error| refused(configured, error))?;
     Ok(Recruit {
         label: configured.id.clone(),
         parameters,
         algorithm,
     })
+}
+
+/// An error that knows its place in the file shows it.
+fn refused(configured: &AlgorithmConfig, error: FactoryError) -> EngineError {
+    let error = match error.downcast::<ConfigError>() {
+        Ok(placed) => return EngineError::Config((*placed).into()),
+        Err(error) => error,
+    };
+    match error.downcast::<ConfigErrors>() {
+        Ok(placed) => EngineError::Config(*placed),
+        Err(error) => EngineError::Algorithm {
+            name: configured.id.clone(),
+            message: error.to_string(),
+        },
+    }
 }
 
 fn subscribe(

@@ -75,7 +75,7 @@ pub(super) struct Blueprint {
     pub delivery: Delivery,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Created(Box<Blueprint>),
     Wired(Box<Wired>),
     Over,
@@ -83,7 +83,7 @@ enum Stage {
 
 /// A trading execution engine: see the [module](super) for its life, and `examples/execution_engine.rs`.
 pub struct ExecutionEngine {
-    stage: Mutex<Stage>,
+    pub(super) stage: Mutex<Stage>,
     live: OnceLock<Live>,
     bus: EventBus,
     config: Config,

@@ -22,6 +22,8 @@ mod demo;
 mod error;
 mod execution_engine;
 mod execution_manager;
+#[cfg(test)]
+mod fault_tests;
 mod machine;
 mod port;
 mod session;
