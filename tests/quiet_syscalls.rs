@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use shrike::config::{Config, Layout, Profile};
 use shrike::engine::{ExecutionEngine, SubmitError};
-use shrike::types::{InstrumentId, Order, Quantity, Side};
+use shrike::types::{InstrumentId, Money, Order, Quantity, Side};
 
 const ORDERS: u64 = 2_000;
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -27,6 +27,8 @@ fn config() -> Config {
     config.threads.layout = Layout::SharedHot;
     config.threads.profile = Profile::Latency;
     config.risk.order_rate = 1 << 17;
+    config.brokers[0].cash = Money::from_whole(1_000_000_000);
+    config.execution.max_position_size = Quantity::from_whole(1_000_000).expect("small");
     config
 }
 
@@ -61,11 +63,11 @@ fn an_engine_fills_orders_between_two_marks() {
     let engine = ExecutionEngine::builder(config()).build().expect("builds");
     engine.initialize().expect("starts");
     engine.start_trading().expect("trades");
+    mark();
     wait_until("a quote of every instrument", || {
         let status = engine.get_comprehensive_status().expect("it runs");
         status.market_rows >= 100
     });
-    mark();
     let mut sent = 0;
     while sent < ORDERS {
         match engine.submit_cross_system_order(order(sent), None) {
