@@ -335,7 +335,9 @@ mod tests {
     proptest! {
         /// Against a map and a queue: the same orders are found after any sequence of operations.
         #[test]
-        fn behaves_as_its_naive_twin(steps in prop::collection::vec((0u8..4, 0u8..2, 1u64..40), 1..400)) {
+        fn behaves_as_its_naive_twin(
+            steps in prop::collection::vec((0u8..4, 0u8..2, 1u64..40), 1..400),
+        ) {
             let mut slab = OrderSlab::<u64>::new(8, 2);
             let mut live = BTreeMap::new();
             let mut retired = VecDeque::new();

@@ -173,7 +173,8 @@ impl Baseline {
 
 #[test]
 fn a_callgrind_file_is_read() {
-    let text = "fn=a\n1 5\ncfn=<x::RiskAgent as y::Agent>::poll\ncalls=3 0\n2 70\n3 1\ncfn=other\ncalls=1 0\n4 9\ntotals: 85\n";
+    let text = "fn=a\n1 5\ncfn=<x::RiskAgent as y::Agent>::poll\ncalls=3 0\n2 70\n3 1\n\
+                cfn=other\ncalls=1 0\n4 9\ntotals: 85\n";
     assert_eq!(total(text), Some(85));
     assert_eq!(inclusive(text, POLLS[0]), 70);
     assert_eq!(inclusive(text, POLLS[1]), 0);
