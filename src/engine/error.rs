@@ -114,7 +114,8 @@ pub enum EngineError {
     },
     /// Two strategies would be one in the journal, which keeps the first 23 bytes of a name.
     #[error(
-        "algorithm name `{name}` is taken: names differ in their first 23 bytes, and are not `external`, `engine` or `port_N`"
+        "algorithm name `{name}` is taken: names differ in their first 23 bytes, \
+         and are not `external`, `engine` or `port_N`"
     )]
     AlgorithmName {
         /// The later of the two.
