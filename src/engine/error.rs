@@ -112,6 +112,15 @@ pub enum EngineError {
         /// How far the engine is.
         phase: &'static str,
     },
+    /// Two strategies would be one in the journal, which keeps the first 23 bytes of a name.
+    #[error(
+        "algorithm name `{name}` is taken: names differ in their first 23 bytes, \
+         and are not `external`, `engine` or `port_N`"
+    )]
+    AlgorithmName {
+        /// The later of the two.
+        name: String,
+    },
     /// No free port is left.
     #[error("all {ports} ports are taken (threads.max_ports)")]
     NoPort {
@@ -132,6 +141,7 @@ impl EngineError {
             Self::Config(_)
                 | Self::NoBroker
                 | Self::TooManyAlgorithms { .. }
+                | Self::AlgorithmName { .. }
                 | Self::UnknownAlgorithm { .. }
                 | Self::Algorithm { .. }
                 | Self::UnknownSymbol { .. }

@@ -457,7 +457,10 @@ impl Port {
     }
 
     fn apply(&mut self, report: &OrderReport) {
+        // Order ids outlive a change of the algorithms' order: what an earlier run's holder of this port sent is its
+        // strategy's, not this one's.
         if let OrderEvent::Filled(fill) = report.event
+            && report.strategy == self.strategy
             && let Some(position) = self.positions.get_mut(report.instrument.index())
         {
             // An overflow would leave the position as it was; RISK refuses far earlier.

@@ -27,6 +27,8 @@ pub(super) fn run_state(wired: &mut Wired) -> Result<RunState, EngineError> {
         .into_iter()
         .find(|fault| fault.scope == KillScope::Firm)
     {
+        // At once: whoever sees the fault may end the process without an orderly shutdown.
+        wired.boot.state.write_halt(&fault.to_string())?;
         return Ok(RunState::Faulted(EngineError::Fault(fault)));
     }
     if let Some(error) = wired.journal.error() {
@@ -61,6 +63,10 @@ pub(super) fn abandon(wired: &mut Wired) {
     wired.shared.set_phase(EnginePhase::ShuttingDown);
     // Nobody is there to be told; the journal has what happened.
     let _ = wired.machine.close();
+    let faults = wired.guard.faults.faults();
+    if let Some(fault) = faults.iter().find(|fault| fault.scope == KillScope::Firm) {
+        let _ = wired.boot.state.write_halt(&fault.to_string());
+    }
     wired.shared.set_phase(EnginePhase::Stopped);
 }
 

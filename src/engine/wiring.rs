@@ -21,6 +21,7 @@ use crate::cold::{ColdAgent, ColdSettings, ColdShared, Delivery, Publisher};
 use crate::config::{Config, Speed};
 use crate::gateway::GatewayRings;
 use crate::gateway::paper::{self, PaperParts};
+use crate::journal::record::Name;
 use crate::journal::{JournalFollower, JournalStatus, JournalWriter};
 use crate::market::feed::DEFAULT_ROWS_PER_POLL;
 use crate::market::{AlgorithmRing, FeedOutputs, FeedStatus, MarketFeed, MarketSource};
@@ -324,7 +325,7 @@ fn remap(
         |name| {
             brokers
                 .iter()
-                .find(|broker| broker.name == name)
+                .find(|broker| Name::new(&broker.name).as_str() == name)
                 .map(|broker| broker.id)
         },
         |name| roster.find(name),

@@ -190,6 +190,10 @@ impl RiskGate {
             .equity
             .kind(case.broker)
             .ok_or(Refusal::plain(RefusalCode::NoAccount))?;
+        // Another broker's account that is not known yet leaves the loss limits blind.
+        if self.breakers.is_armed() && self.book.equity.total().is_none() {
+            return Err(Refusal::plain(RefusalCode::EquityUnknown));
+        }
         let may_short = self.limits.allow_short && kind == AccountKind::Margin && rule.shortable;
         if side == Side::Sell && worst > 0 && !may_short {
             let code = RefusalCode::ShortNotAllowed;

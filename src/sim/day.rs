@@ -152,10 +152,12 @@ impl Exchange {
         for order in &recovered.orders {
             let there = order.approved.broker == broker
                 && order.state.is_acknowledged()
-                && order.state.leaves_quantity().is_positive()
                 && order.approved.request.order.instrument.index() < self.books.len();
-            if there {
+            if there && order.state.leaves_quantity().is_positive() {
                 self.restore_one(order);
+            } else if there {
+                // It filled while a larger total was asked for: a look-up finds it so.
+                self.restore_filled(order);
             }
         }
         if self.groups.first(Group::Overdue).is_some() {
@@ -205,5 +207,21 @@ impl Exchange {
             ..SimOrder::default()
         };
         self.restore_order(record, group, group == Group::Parked);
+    }
+
+    fn restore_filled(&mut self, recovered: &RecoveredOrder) {
+        let request = &recovered.approved.request;
+        let order = request.order;
+        self.restore_done(SimOrder {
+            id: request.order_id,
+            instrument: order.instrument,
+            side: order.side,
+            time_in_force: order.time_in_force,
+            order_type: recovered.order_type,
+            quantity: recovered.state.quantity(),
+            filled: recovered.state.filled(),
+            standing: Standing::Filled,
+            ..SimOrder::default()
+        });
     }
 }
