@@ -162,7 +162,7 @@ impl<P: Pen> FastExecutionPath<P> {
             stamps: StageStamps::at(refused.request.signal_stamp),
             received_stamp: 0,
         };
-        let _ = self.out.tell(report, &self.gauges);
+        let _ = self.out.tell(&report, &self.gauges);
     }
 
     /// Tells of a refused change; the order itself, if there is one, is as it was.
@@ -171,7 +171,7 @@ impl<P: Pen> FastExecutionPath<P> {
             Some(slot) => self.tell(slot, id, event, now),
             None => {
                 let report = OrderManager::unknown_report(id, event, now);
-                let _ = self.out.tell(report, &self.gauges);
+                let _ = self.out.tell(&report, &self.gauges);
             }
         }
     }

@@ -218,7 +218,7 @@ impl<P: Pen> FastExecutionPath<P> {
             .orders
             .entry(slot)
             .report(id, event, now, received_stamp);
-        let missed = self.out.tell(report, &self.gauges);
+        let missed = self.out.tell(&report, &self.gauges);
         self.orders.entry_mut(slot).port_missed = missed;
     }
 

@@ -132,16 +132,21 @@ impl<T: Copy> Producer<T> {
     ///
     /// # Errors
     /// [`Full`] with the message; the refusal is counted.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, message: T) -> Result<(), Full<T>> {
         match self.ring.push(message) {
             Ok(()) => Ok(()),
             Err(rtrb::PushError::Full(message)) => {
-                self.refused += 1;
-                self.gauge.refused.store(self.refused, Ordering::Relaxed);
+                self.count_refusal();
                 Err(Full(message))
             }
         }
+    }
+
+    #[cold]
+    fn count_refusal(&mut self) {
+        self.refused += 1;
+        self.gauge.refused.store(self.refused, Ordering::Relaxed);
     }
 
     /// Whether `count` messages fit now. The reader's progress is looked up only when the cached figure is too small.
@@ -166,7 +171,7 @@ impl<T: Copy> Producer<T> {
 
 impl<T: Copy> Consumer<T> {
     /// Takes the oldest message.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<T> {
         self.ring.pop().ok()
     }

@@ -299,7 +299,10 @@ impl RiskGate {
         let session = self.session.at(now);
         let this = &*self;
         let order = &request.order;
-        // First, so that its cache line is under way while the checks that need no market are made.
+        // First, so that these cache lines are under way together while the checks that need none of
+        // them are made.
+        let expected = this.bucket(order, request.strategy);
+        this.book.touch(order.instrument);
         let market = this.board.read(order.instrument);
         this.admit_strategy(request.strategy)?;
         order.validate().map_err(invalid)?;
@@ -329,7 +332,8 @@ impl RiskGate {
         let mut bucket = None;
         if !is_reducing {
             case.admit_quote()?;
-            bucket = this.check_duplicate(&case)?;
+            this.check_duplicate(&case, expected)?;
+            bucket = expected;
             this.check_rates(&case)?;
             this.check_open_orders(&case)?;
             let claim = Claim {
@@ -444,15 +448,22 @@ impl RiskGate {
     }
 
     #[inline(always)]
-    fn check_duplicate(&self, case: &Case<'_>) -> Result<Option<Bucket>, Refusal> {
-        let Some(table) = &self.duplicates else {
-            return Ok(None);
-        };
-        if case.order.flags.contains(OrderFlags::ALLOW_DUPLICATE) {
-            return Ok(None);
+    fn check_duplicate(&self, case: &Case<'_>, bucket: Option<Bucket>) -> Result<(), Refusal> {
+        match (&self.duplicates, bucket) {
+            (Some(table), Some(bucket)) => {
+                let key = DuplicateKey::of(case.order, case.strategy);
+                table.check(&key, bucket, case.now)
+            }
+            _ => Ok(()),
         }
-        let key = DuplicateKey::of(case.order, case.strategy);
-        table.check(&key, case.now).map(Some)
+    }
+
+    /// Where the duplicate check will look for an order, if it has to.
+    #[inline(always)]
+    fn bucket(&self, order: &Order, strategy: StrategyId) -> Option<Bucket> {
+        let table = self.duplicates.as_ref()?;
+        let is_checked = !order.flags.contains(OrderFlags::ALLOW_DUPLICATE);
+        is_checked.then(|| table.bucket(&DuplicateKey::of(order, strategy)))
     }
 
     #[inline(always)]

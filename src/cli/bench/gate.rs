@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::orders::{CASH, OrderSource, quote};
 use super::report::{Figure, Goal};
-use super::rig::{Failure, START, always_open, risk_settings};
+use super::rig::{Failure, Pace, START, always_open, risk_settings};
 use super::trials::{Best, Trial, best, median, quantile};
 use super::twin::{self, Caller, Stage};
 use crate::ring::{BoardWriter, board};
@@ -24,8 +24,6 @@ use crate::types::{
 const BATCH: usize = 64;
 /// Batches a trial: about 1 ms.
 const BATCHES: usize = 50;
-/// Virtual time between two orders.
-const STEP_NS: u64 = 1_000;
 
 /// A gate with a market, an account and open orders.
 struct Case {
@@ -38,7 +36,7 @@ struct Case {
 
 impl Case {
     fn new(instruments: u32, open_orders: usize) -> Result<Self, Failure> {
-        let settings = risk_settings(BootEpoch::FIRST, instruments);
+        let settings = risk_settings(BootEpoch::FIRST, instruments, Pace::Calm);
         let (board, reader) = board(instruments as usize);
         let gate = RiskGate::new(
             &settings,
@@ -66,7 +64,10 @@ impl Case {
         }));
         case.quote_all();
         case.gate.roll(START);
-        for _ in 0..open_orders {
+        for number in 0..open_orders {
+            if number.is_multiple_of(10_000) {
+                case.quote_all();
+            }
             let order = case.source.resting();
             let request = case.request(order);
             case.check(&request)?;
@@ -83,7 +84,7 @@ impl Case {
     }
 
     fn request(&mut self, order: crate::types::Order) -> OrderRequest {
-        self.now = self.now.plus(STEP_NS);
+        self.now = self.now.plus(Pace::Calm.step_ns());
         self.source.request(order, self.now)
     }
 
@@ -96,6 +97,7 @@ impl Case {
 
     /// Nanoseconds of one check in each of the batches.
     fn trial(&mut self, clock: &Clock, batches: usize) -> Result<Vec<f64>, Failure> {
+        self.quote_all();
         let mut times = Vec::with_capacity(batches);
         for _ in 0..batches {
             let requests: [OrderRequest; BATCH] = std::array::from_fn(|_| {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use super::report::{Figure, Goal};
-use super::rig::{Desk, Failure, Hot, RigSettings, START, rig};
+use super::rig::{Desk, Failure, Hot, Pace, RigSettings, START, rig};
 use super::trials::{Best, Trial, best, median};
 use super::twin::{self, Caller, Stage};
 use crate::cold::StageLatency;
@@ -26,8 +26,6 @@ use crate::types::Nanos;
 const ORDERS: usize = 500;
 const INSTRUMENTS: u32 = 100;
 const HOT_SEGMENTS: usize = 4;
-/// Virtual time between two orders.
-const STEP_NS: u64 = 10_000;
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -92,6 +90,8 @@ pub(super) fn invoker(trials: usize) -> Result<Measured, Failure> {
     let (hot, mut desk) = rig(&RigSettings {
         clock: clock.clone(),
         instruments: INSTRUMENTS,
+        pace: Pace::Calm,
+        port_reports: None,
         hot_segments: HOT_SEGMENTS,
     })?;
     let mut builder = Invoker::builder();
@@ -112,7 +112,7 @@ pub(super) fn invoker(trials: usize) -> Result<Measured, Failure> {
             twins.push(bare_here(&clock, &mut caller, &mut stages));
             let order = desk.source.marketable();
             let signal = desk.submit(order);
-            let now = time.now().plus(STEP_NS);
+            let now = time.now().plus(Pace::Calm.step_ns());
             invoker.run_until_idle(now).map_err(failed)?;
             desk.take_reports(usize::MAX);
             let end = clock.stamp();
@@ -273,6 +273,8 @@ impl Threaded {
         let (hot, desk) = rig(&RigSettings {
             clock: Clock::real(),
             instruments: INSTRUMENTS,
+            pace: Pace::Storm,
+            port_reports: None,
             hot_segments: HOT_SEGMENTS,
         })?;
         let (caller, stages) = twin::twin();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::gate::bare_trip;
 use super::report::{Figure, Goal};
-use super::rig::{Failure, exchange_settings, instruments, risk_settings};
+use super::rig::{Failure, Pace, exchange_settings, instruments, risk_settings};
 use super::trials::{Trial, best, median};
 use super::twin;
 use crate::gateway::GatewayRings;
@@ -102,7 +102,7 @@ impl Replay {
         let recovered = RecoveredState::default();
         let routing = RoutingTable::new(1, BrokerId(0), Vec::new());
         let risk = RiskAgent::new(
-            &risk_settings(BootEpoch::FIRST, 1),
+            &risk_settings(BootEpoch::FIRST, 1, Pace::Calm),
             RiskRings {
                 ports: vec![port],
                 decisions: decisions_in,

@@ -42,6 +42,9 @@ pub(super) type Failure = String;
 pub(super) struct RigSettings {
     pub clock: Clock,
     pub instruments: u32,
+    pub pace: Pace,
+    /// Reports that the port's ring holds, unless the engine's own size.
+    pub port_reports: Option<usize>,
     /// Hot segments of 16 MiB.
     pub hot_segments: usize,
 }
@@ -87,8 +90,27 @@ pub(super) struct Tally {
     pub last_report_stamp: u64,
 }
 
+/// How fast orders come: what the rate limit and the duplicate check have to remember.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pace {
+    /// A thousand orders a second of the engine's time; an equal order within 500 ms is a duplicate.
+    Calm,
+    /// Up to two million orders a second; an equal order within 50 ms is a duplicate.
+    Storm,
+}
+
+impl Pace {
+    /// Virtual time between two orders.
+    pub const fn step_ns(self) -> u64 {
+        match self {
+            Self::Calm => 1_000_000,
+            Self::Storm => 1_000,
+        }
+    }
+}
+
 /// Every control of RISK, at limits that the bench's orders meet.
-pub(super) fn risk_settings(epoch: BootEpoch, instruments: u32) -> RiskSettings {
+pub(super) fn risk_settings(epoch: BootEpoch, instruments: u32, pace: Pace) -> RiskSettings {
     let rows = InstrumentRule {
         tick: InstrumentTable::DEFAULT_TICK,
         fine_tick: InstrumentTable::DEFAULT_TICK,
@@ -97,8 +119,10 @@ pub(super) fn risk_settings(epoch: BootEpoch, instruments: u32) -> RiskSettings 
         shortable: true,
     };
     let base = RiskSettings::new(epoch, vec![rows; instruments as usize], 1, 2, 1);
-    // More than two million orders a second.
-    let rate = RateLimit::new(RateLimit::MAX_COUNT, 500_000_000);
+    let (rate, duplicate_window_ns) = match pace {
+        Pace::Calm => (RateLimit::new(4_096, 1_000_000_000), 500_000_000),
+        Pace::Storm => (RateLimit::new(16_384, 8_000_000), 50_000_000),
+    };
     let many = Quantity::from_units(8_000_000_000_000_000_000);
     RiskSettings {
         capacity: CAPACITY,
@@ -111,7 +135,7 @@ pub(super) fn risk_settings(epoch: BootEpoch, instruments: u32) -> RiskSettings 
         max_drawdown: Some(Ratio::from_units(500_000_000)),
         strategy_order_rate: Some(rate),
         account_order_rate: Some(rate),
-        duplicate_window_ns: 50_000_000,
+        duplicate_window_ns,
         max_quote_age_ns: Some(60_000_000_000),
         ..base
     }
@@ -233,13 +257,14 @@ fn agents(
     let (exposure_in, exposure_out) = topology.ring(RingKind::Exposure, None, None);
     let (events_in, events) = topology.ring(RingKind::OrderEvents, None, None);
     let (requests, risk_port) = topology.ring(RingKind::PortRequests, Some(0), None);
-    let (port_reports, reports) = topology.ring(RingKind::PortReports, Some(0), None);
+    let (port_reports, reports) =
+        topology.ring(RingKind::PortReports, Some(0), settings.port_reports);
     let (dirty, dirty_out) = topology.ring(RingKind::DirtyInstruments, None, None);
     let (command_in, command_out) = topology.ring(RingKind::BrokerCommands, Some(0), None);
     let (report_in, report_out) = topology.ring(RingKind::BrokerReports, Some(0), None);
     let (market, market_out) = topology.ring(RingKind::MarketToPaper, Some(0), None);
     let risk = RiskAgent::new(
-        &risk_settings(epoch, settings.instruments),
+        &risk_settings(epoch, settings.instruments, settings.pace),
         RiskRings {
             ports: vec![risk_port],
             decisions: decisions_in,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::gate::bare_trip;
 use super::path::{layout_plan, place_caller, start_hot};
 use super::report::{Figure, Goal};
-use super::rig::{Desk, Failure, RigSettings, START, Tally, rig};
+use super::rig::{Desk, Failure, Pace, RigSettings, START, Tally, rig};
 use super::trials::{Trial, best, median};
 use super::twin;
 use crate::journal::JournalFollower;
@@ -26,9 +26,12 @@ const BATCH: u64 = 256;
 /// Batches a trial: below 4 ms.
 const BATCHES: usize = 8;
 /// Virtual time of a batch: a million orders a second.
-const BATCH_NS: u64 = BATCH * 1_000;
+const BATCH_NS: u64 = BATCH * Pace::Storm.step_ns();
 /// Reports and events taken between two looks at the port's ring.
 const TAKEN: usize = 64;
+/// Reports that the port's ring holds: a port whose thread sleeps through more of them is stopped, and on a shared
+/// machine a thread may sleep for several milliseconds.
+const PORT_REPORTS: usize = 32_768;
 /// A burst that takes longer has stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,6 +49,8 @@ pub(super) fn batches(trials: usize) -> Result<Figure, Failure> {
     let (hot, mut desk) = rig(&RigSettings {
         clock: clock.clone(),
         instruments: INSTRUMENTS,
+        pace: Pace::Storm,
+        port_reports: None,
         hot_segments: BURST_SEGMENTS,
     })?;
     let mut builder = Invoker::builder();
@@ -101,6 +106,8 @@ impl Running {
         let (hot, mut desk) = rig(&RigSettings {
             clock: Clock::real(),
             instruments: INSTRUMENTS,
+            pace: Pace::Storm,
+            port_reports: Some(PORT_REPORTS),
             hot_segments,
         })?;
         let handles = start_hot(&plan, &desk, hot, |_, agents| agents)?;
