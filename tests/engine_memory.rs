@@ -93,8 +93,9 @@ fn a_hundred_thousand_open_orders_in_ten_thousand_instruments_fit_into_256_mib()
         orders.open >= u64::from(OPEN_ORDERS)
     });
     let (peak, full) = (status_kib("VmHWM:"), status_kib("VmRSS:"));
-    // Files on tmpfs, as many and as long as `[journal]` says: 64 MiB unless it says otherwise.
-    let journal = status_kib("RssShmem:");
+    // Files that are written at start, as many and as long as `[journal]` says.
+    let files = config().journal;
+    let journal = (files.segment_size * u64::from(files.segments)) >> 10;
     let own = peak - journal;
     println!(
         "KiB: before {empty}, started {started}, full {full}, peak {peak}, of it hot journal {journal}, \

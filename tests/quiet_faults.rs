@@ -80,7 +80,7 @@ fn a_hundred_thousand_orders_fault_no_page() {
     let mut rig = HotRig::on_tmpfs(&Plan {
         instruments: INSTRUMENTS,
         max_open_orders: 100_000,
-        segment_bytes: 16 << 20,
+        segment_bytes: 4 << 20,
         ..Plan::default()
     });
     for n in 0..INSTRUMENTS {

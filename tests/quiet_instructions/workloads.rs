@@ -85,7 +85,7 @@ impl Dice {
     }
 
     fn below(&mut self, end: u32) -> u32 {
-        ((self.0.next_u64() >> 32) * u64::from(end) >> 32) as u32
+        (((self.0.next_u64() >> 32) * u64::from(end)) >> 32) as u32
     }
 }
 
