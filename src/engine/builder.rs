@@ -17,7 +17,7 @@ use crate::config::{AlgorithmConfig, Config, ConfigError, ConfigErrors, Paramete
 use crate::types::{BrokerId, InstrumentTable, Symbol};
 
 /// Events that may wait for the handlers.
-const BUS_CAPACITY: usize = 65_536;
+const BUS_CAPACITY: usize = 16_384;
 
 /// An algorithm handed over as a value.
 struct Own {
