@@ -8,10 +8,21 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use super::{FAILED, say};
-use crate::journal::{self, Dump, Journal};
+use crate::journal::{self, Dump, Journal, Verified};
+
+/// A journal has at least the records of its first boot: without any, the path is not the one that was meant.
+fn verified(dir: &Path) -> Result<Verified, String> {
+    let entries = std::fs::read_dir(dir);
+    entries.map_err(|error| format!("cannot read {}: {error}", dir.display()))?;
+    let verified = Journal::verify(dir, None).map_err(|error| error.to_string())?;
+    if verified.segments == 0 {
+        return Err(format!("{} holds no journal", dir.display()));
+    }
+    Ok(verified)
+}
 
 pub(super) fn verify(dir: &Path, repair: Option<&Path>, json: bool) -> u8 {
-    let verified = Journal::verify(dir, None);
+    let verified = verified(dir);
     let code = match &verified {
         Ok(verified) if json => {
             let object = serde_json::json!({
@@ -46,7 +57,7 @@ pub(super) fn verify(dir: &Path, repair: Option<&Path>, json: bool) -> u8 {
         }
         Err(error) => {
             if json {
-                say(&serde_json::json!({"ok": false, "error": error.to_string()}).to_string());
+                say(&serde_json::json!({"ok": false, "error": error}).to_string());
             }
             eprintln!("error: {error}");
             FAILED
@@ -72,6 +83,10 @@ pub(super) fn verify(dir: &Path, repair: Option<&Path>, json: bool) -> u8 {
 }
 
 pub(super) fn dump(dir: &Path, json: bool) -> u8 {
+    if let Err(error) = std::fs::read_dir(dir) {
+        eprintln!("error: cannot read {}: {error}", dir.display());
+        return FAILED;
+    }
     let reader = match Journal::read(dir, None) {
         Ok(reader) => reader,
         Err(error) => {
