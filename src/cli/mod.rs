@@ -28,7 +28,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigErrors};
-use crate::engine::AlgorithmRegistry;
+use crate::engine::{AlgorithmRegistry, EngineError};
 
 /// Exit code: something failed.
 pub(crate) const FAILED: u8 = 1;
@@ -151,6 +151,14 @@ fn load(file: Option<&std::path::Path>) -> Result<Config, ConfigErrors> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     crate::config::parse_duration(text)
+}
+
+/// Writes an error to standard error; those of a configuration say themselves that they are errors.
+fn complain(error: &EngineError) {
+    match error {
+        EngineError::Config(errors) => eprintln!("{errors}"),
+        other => eprintln!("error: {other}"),
+    }
 }
 
 /// Writes to standard output; a closed pipe ends the output, not the engine.
