@@ -150,6 +150,15 @@ pub fn check_algorithms(config: &Config, registry: &AlgorithmRegistry) -> Vec<En
         .collect()
 }
 
+/// Whether this machine can carry the layout that a configuration asks for.
+///
+/// # Errors
+/// The reason why not, with the numbers compared.
+pub fn check_machine(config: &Config) -> Result<(), EngineError> {
+    let algorithms = config.enabled_algorithms().count();
+    super::wiring::plan(config, algorithms).map(drop)
+}
+
 fn recruit(
     config: &Config,
     registry: &AlgorithmRegistry,

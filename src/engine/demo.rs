@@ -104,7 +104,8 @@ impl Desk {
             |price: Price, count: i64| Price::from_units(price.units() + tick.units() * count);
         let (bid, ask) = (quote.bid, quote.ask);
         match step {
-            0 => Some(Order::market(instrument, Side::Buy, quantity)),
+            // The cycle before may have ended with the same order a moment ago.
+            0 => Some(Order::market(instrument, Side::Buy, quantity).allow_duplicate()),
             // At the ask: waits its turn in the queue there.
             1 => Some(Order::limit(instrument, Side::Sell, quantity, ask)),
             3 => Some(Order::stop(

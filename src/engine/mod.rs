@@ -38,7 +38,7 @@ pub use algorithm::{
     Algorithm, AlgorithmFactory, AlgorithmParameters, AlgorithmRegistry, Context, FactoryError,
     TimerId,
 };
-pub use builder::{EngineBuilder, check_algorithms};
+pub use builder::{EngineBuilder, check_algorithms, check_machine};
 pub use demo::Demo;
 pub use error::EngineError;
 pub use execution_engine::{ExecutionEngine, RefusalReason, RunState, SubmitOutcome};

@@ -84,6 +84,9 @@ struct Parts<'a> {
     board: BoardReader,
 }
 
+/// Orders beyond the limit of open ones that a port may have on their way.
+const PORT_SLACK: usize = 1_024;
+
 /// Agents by the role that the plan gives them.
 type Cast = HashMap<Role, Box<dyn Agent>>;
 
@@ -483,7 +486,8 @@ fn gateway(
 
 /// What each port is made of: the engine's own first, then the algorithms', then the spare ones.
 fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<PortParts> {
-    let capacity = parts.config.execution.max_open_orders as usize;
+    // More than RISK lets work, so that control 20 is RISK's word and not the port's.
+    let capacity = parts.config.execution.max_open_orders as usize + PORT_SLACK;
     let rings = rings.requests.into_iter().zip(rings.reports);
     rings
         .enumerate()
