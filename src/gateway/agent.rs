@@ -69,6 +69,8 @@ impl<S: BrokerSession> GatewayAgent<S> {
 
     /// Passes reports on while the ring has room; whether none is left behind.
     fn drain(&mut self, now: Nanos, work: &mut usize) -> bool {
+        // All of them are at hand now.
+        let mut received = None;
         for _ in 0..REPORTS_PER_DRAIN {
             if !self.session.has_report(now) {
                 return true;
@@ -80,7 +82,7 @@ impl<S: BrokerSession> GatewayAgent<S> {
                 return true;
             };
             if let BrokerReport::Execution(execution) = &mut report {
-                execution.received_stamp = self.clock.stamp();
+                execution.received_stamp = *received.get_or_insert_with(|| self.clock.stamp());
             }
             self.push(report);
             *work += 1;

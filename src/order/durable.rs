@@ -123,7 +123,7 @@ impl<P: Pen> FastExecutionPath<P> {
         };
         let mut report = entry.own_report(order_id, kind);
         report.reason = BrokerReject::Other;
-        self.apply_execution(slot, report, now);
+        self.apply_execution(slot, &report, now);
         true
     }
 }

@@ -30,6 +30,10 @@ impl FeeSchedule {
 
 /// `ratio` of an amount, toward zero; amounts too large for the exact product lose digits below 10^-9.
 pub(super) fn share_of(amount: Money, ratio: Ratio) -> Money {
+    if ratio.is_zero() {
+        // Most brokers charge nothing by value: no division for it.
+        return Money::ZERO;
+    }
     amount.fraction(ratio).unwrap_or_else(|| {
         let whole = amount.units() / i128::from(crate::types::decimal::ONE);
         Money::from_units(whole.saturating_mul(i128::from(ratio.units())))

@@ -34,6 +34,24 @@ pub(super) fn load() -> String {
     }
 }
 
+/// How often the kernel took the processor from the calling thread and from the hot threads of this process.
+pub(super) fn preemptions() -> Option<u64> {
+    let own = std::fs::read_link("/proc/thread-self").ok()?;
+    let mut sum = 0;
+    for task in std::fs::read_dir("/proc/self/task").ok()?.flatten() {
+        let file = |name: &str| std::fs::read_to_string(task.path().join(name)).ok();
+        let is_own = own.file_name() == Some(&task.file_name());
+        if is_own || file("comm")?.starts_with("shrike-hot") {
+            let status = file("status")?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"))?;
+            sum += line.trim().parse::<u64>().ok()?;
+        }
+    }
+    Some(sum)
+}
+
 impl Machine {
     pub fn here() -> Self {
         let unknown = || "unknown".to_owned();
