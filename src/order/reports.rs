@@ -306,23 +306,7 @@ impl<P: Pen> FastExecutionPath<P> {
         let released = over && std::mem::take(&mut entry.reserved);
         let lacking = matches!(kind, ReportKind::Canceled | ReportKind::Expired)
             && report.cumulative_quantity > entry.state.filled();
-        let exposure = match kind {
-            ReportKind::Fill => Some(Exposure::Fill {
-                order_id: id,
-                broker: report.broker,
-                instrument: entry.order.instrument,
-                side: entry.order.side,
-                done: released,
-                quantity: report.last_quantity,
-                price: report.last_price,
-                fee: report.fee,
-            }),
-            _ if released => Some(Exposure::Closed { order_id: id }),
-            _ => outcome.map(|accepted| Exposure::ReplaceDone {
-                order_id: id,
-                accepted,
-            }),
-        };
+        let exposure = exposure_of(report, entry, released, outcome);
         let news = match kind {
             ReportKind::Sent | ReportKind::Fill => applied.changed,
             ReportKind::CancelRejected | ReportKind::ReplaceRejected => applied.changed || !over,
@@ -343,5 +327,29 @@ impl<P: Pen> FastExecutionPath<P> {
             let event = event_of(report, applied.unexpected);
             self.tell_stamped(slot, id, event, now, report.received_stamp);
         }
+    }
+}
+
+/// What RISK has to know of a report that was taken in.
+fn exposure_of(
+    report: &ExecutionReport,
+    entry: &OrderEntry,
+    released: bool,
+    replaced: Option<bool>,
+) -> Option<Exposure> {
+    let order_id = report.order_id;
+    match report.kind {
+        ReportKind::Fill => Some(Exposure::Fill {
+            order_id,
+            broker: report.broker,
+            instrument: entry.order.instrument,
+            side: entry.order.side,
+            done: released,
+            quantity: report.last_quantity,
+            price: report.last_price,
+            fee: report.fee,
+        }),
+        _ if released => Some(Exposure::Closed { order_id }),
+        _ => replaced.map(|accepted| Exposure::ReplaceDone { order_id, accepted }),
     }
 }

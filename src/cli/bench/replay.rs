@@ -76,14 +76,7 @@ struct Replay {
 
 impl Replay {
     fn open(root: &Path) -> Result<Self, Failure> {
-        let symbol = SYMBOL.parse().map_err(text)?;
-        let source = LeanSource::open(&LeanSettings {
-            root: root.to_owned(),
-            symbols: vec![(symbol, InstrumentId(0))],
-            dates: DATE.parse().map_err(text)?,
-            trades: TradeFiles::Ignored,
-        })
-        .map_err(text)?;
+        let source = open_archive(root)?;
         let start = source.start_time().ok_or("the archive is empty")?;
         let time = ManualTime::new(start);
         let clock = Clock::manual(time.clone());
@@ -118,9 +111,10 @@ impl Replay {
             &recovered,
         );
         let table: InstrumentTable = instruments(1);
+        let exchange = exchange_settings(BootEpoch::FIRST);
         let gateway = paper::gateway(PaperParts {
             settings: PaperSettings {
-                exchange: exchange_settings(BootEpoch::FIRST),
+                exchange,
                 ..PaperSettings::default()
             },
             rings: GatewayRings {
@@ -219,4 +213,16 @@ pub(super) fn measure(quick: bool) -> Result<Figure, Failure> {
     let mut figure = Figure::derived(name, "rows/s", rate, best.is_conclusive());
     (figure.trials_kept, figure.trials) = (best.kept, best.trials);
     Ok(figure.goal(Goal::AtLeast(1e6)))
+}
+
+/// The rows that are replayed.
+fn open_archive(root: &Path) -> Result<LeanSource, Failure> {
+    let symbol = SYMBOL.parse().map_err(text)?;
+    let settings = LeanSettings {
+        root: root.to_owned(),
+        symbols: vec![(symbol, InstrumentId(0))],
+        dates: DATE.parse().map_err(text)?,
+        trades: TradeFiles::Ignored,
+    };
+    LeanSource::open(&settings).map_err(text)
 }

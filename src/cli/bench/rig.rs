@@ -297,23 +297,11 @@ fn agents(
     )
     .map_err(text)?;
     let gauges = Arc::clone(order.gauges());
-    let gateway = paper::gateway(PaperParts {
-        settings: PaperSettings {
-            exchange: exchange_settings(epoch),
-            ..PaperSettings::default()
-        },
-        rings: GatewayRings {
-            commands: command_out,
-            reports: report_in,
-        },
-        market: market_out,
-        clock: settings.clock.clone(),
-        kill: Arc::clone(&joints.kill),
-        schedule: joints.schedule.clone(),
-        instruments: &instruments(settings.instruments),
-        recovered: &joints.recovered,
-        statement: Arc::clone(&joints.statement),
-    });
+    let rings = GatewayRings {
+        commands: command_out,
+        reports: report_in,
+    };
+    let gateway = paper_broker(settings, epoch, joints, rings, market_out);
     let ends = Ends {
         requests,
         reports,
@@ -322,10 +310,30 @@ fn agents(
         dirty,
         gauges,
     };
-    Ok((
-        vec![Box::new(risk), Box::new(order), Box::new(gateway)],
-        ends,
-    ))
+    Ok((vec![Box::new(risk), Box::new(order), gateway], ends))
+}
+
+fn paper_broker(
+    settings: &RigSettings,
+    epoch: BootEpoch,
+    joints: &Joints,
+    rings: GatewayRings,
+    market: Consumer<MarketUpdate>,
+) -> Box<dyn Agent> {
+    Box::new(paper::gateway(PaperParts {
+        settings: PaperSettings {
+            exchange: exchange_settings(epoch),
+            ..PaperSettings::default()
+        },
+        rings,
+        market,
+        clock: settings.clock.clone(),
+        kill: Arc::clone(&joints.kill),
+        schedule: joints.schedule.clone(),
+        instruments: &instruments(settings.instruments),
+        recovered: &joints.recovered,
+        statement: Arc::clone(&joints.statement),
+    }))
 }
 
 /// The exchange that every measurement uses.
