@@ -18,12 +18,12 @@ use crate::gateway::GatewayRings;
 use crate::gateway::paper::{self, PaperParts, PaperSettings};
 use crate::market::{FeedOutputs, LeanSettings, LeanSource, MarketFeed, MarketSource, TradeFiles};
 use crate::market::{FeedStatus, calendar};
-use crate::ring::{RingKind, Topology, board};
+use crate::ring::{BoardReader, RingKind, Topology, board};
 use crate::risk::{RiskAgent, RiskRings, RiskStatus};
 use crate::runtime::{Clock, Guard, Invoker, InvokerError, ManualTime};
 use crate::types::{
     BootEpoch, BrokerId, Exposure, InstrumentId, InstrumentTable, RecoveredState, RiskDecision,
-    RoutingTable,
+    RoutingTable, SessionSchedule,
 };
 
 /// Rows of the archive.
@@ -93,23 +93,13 @@ impl Replay {
         let (market, market_out) = topology.ring(RingKind::MarketToPaper, Some(0), None);
         let (_requests, port) = topology.ring(RingKind::PortRequests, Some(0), None);
         let recovered = RecoveredState::default();
-        let routing = RoutingTable::new(1, BrokerId(0), Vec::new());
-        let risk = RiskAgent::new(
-            &risk_settings(BootEpoch::FIRST, 1, Pace::Calm),
-            RiskRings {
-                ports: vec![port],
-                decisions: decisions_in,
-                exposure: exposure_out,
-                dirty: dirty_out,
-            },
-            reader,
-            clock.clone(),
-            Arc::clone(&guard.kill),
-            schedule.clone(),
-            routing,
-            Arc::new(RiskStatus::new()),
-            &recovered,
-        );
+        let rings = RiskRings {
+            ports: vec![port],
+            decisions: decisions_in,
+            exposure: exposure_out,
+            dirty: dirty_out,
+        };
+        let risk = risk_agent(rings, reader, &clock, &guard, &schedule);
         let table: InstrumentTable = instruments(1);
         let exchange = exchange_settings(BootEpoch::FIRST);
         let gateway = paper::gateway(PaperParts {
@@ -213,6 +203,27 @@ pub(super) fn measure(quick: bool) -> Result<Figure, Failure> {
     let mut figure = Figure::derived(name, "rows/s", rate, best.is_conclusive());
     (figure.trials_kept, figure.trials) = (best.kept, best.trials);
     Ok(figure.goal(Goal::AtLeast(1e6)))
+}
+
+/// RISK without anything to recover.
+fn risk_agent(
+    rings: RiskRings,
+    board: BoardReader,
+    clock: &Clock,
+    guard: &Guard,
+    schedule: &SessionSchedule,
+) -> RiskAgent {
+    RiskAgent::new(
+        &risk_settings(BootEpoch::FIRST, 1, Pace::Calm),
+        rings,
+        board,
+        clock.clone(),
+        Arc::clone(&guard.kill),
+        schedule.clone(),
+        RoutingTable::new(1, BrokerId(0), Vec::new()),
+        Arc::new(RiskStatus::new()),
+        &RecoveredState::default(),
+    )
 }
 
 /// The rows that are replayed.
