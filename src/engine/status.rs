@@ -108,7 +108,7 @@ impl ComprehensiveStatus {
             account: wired.shared.account(),
             brokers: brokers.collect(),
             positions: cold.positions.clone(),
-            metrics: cold.metrics.clone(),
+            metrics: cold.metrics,
             orders: wired.order_gauges.read(),
             market: wired.feed.state(),
             market_rows: wired.feed.delivered(),
