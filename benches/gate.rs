@@ -2,7 +2,8 @@
 //!
 //! Runs on: `cargo bench --bench gate`.
 //! Owns: nothing.
-//! Never: times the making of orders, their closing or the quotes: batches of 32 checks are timed alone.
+//! Never: times the making of orders, their closing or the quotes: batches of 32 checks are timed
+//! alone.
 
 mod gate_workload;
 

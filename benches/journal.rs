@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shrike::journal::{
-    Journal, JournalFollower, JournalSettings, JournalWriter, Pen, Record, create, default_hot_dir,
+    Journal, JournalFollower, JournalSettings, JournalWriter, Pen, Record, create, hot_dir_below,
 };
 use shrike::types::*;
 
 fn journal(dir: &std::path::Path) -> (JournalWriter, JournalFollower) {
-    let mut settings = JournalSettings::new(dir, default_hot_dir(dir, 64 << 20), BootEpoch::FIRST);
+    let mut settings = JournalSettings::new(
+        dir,
+        hot_dir_below(std::path::Path::new("/dev/shm"), dir, 64 << 20),
+        BootEpoch::FIRST,
+    );
     settings.fsync = false;
     create(settings).expect("room")
 }

@@ -4,10 +4,9 @@
 //! Owns: a counting allocator.
 //! Never: counts what the test itself allocates between polls.
 
+#[path = "common/allocations.rs"]
+mod allocations;
 mod order_rig;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use order_rig::*;
 use shrike::journal::{Pen, Record};
@@ -16,34 +15,8 @@ use shrike::ring::{Consumer, Producer, channel};
 use shrike::runtime::{Agent, Clock, ManualTime};
 use shrike::types::*;
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is handed to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 /// Counts records; what they hold is of no interest here.
 #[derive(Default)]
@@ -208,18 +181,18 @@ fn round_trip() -> u64 {
 #[test]
 fn nothing_is_allocated_after_construction() {
     let mut bench = Bench::new();
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = allocations::of_this_thread();
     for round in 0..30 {
         everything(&mut bench, round);
     }
-    let allocated = ALLOCATIONS.with(Cell::get) - before;
+    let allocated = allocations::of_this_thread() - before;
     assert_eq!(allocated, 0);
     let reading = bench.path.gauges().read();
     assert!(reading.anomalies > 0 && reading.foreign_fills > 0 && reading.lags > 0);
     assert!(reading.repeated_executions > 0 && reading.unexpected_fills > 0);
     let probe = Box::new(round_trip());
     assert!(
-        ALLOCATIONS.with(Cell::get) > before && *probe == 30,
+        allocations::of_this_thread() > before && *probe == 30,
         "the counter counts"
     );
 }

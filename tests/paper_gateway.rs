@@ -45,7 +45,8 @@ fn the_account_comes_first_then_the_link_then_orders() {
     );
     assert!(matches!(
         reports[2],
-        BrokerReport::Execution(report) if report.order_id == order && report.kind == ReportKind::Sent
+        BrokerReport::Execution(report)
+            if report.order_id == order && report.kind == ReportKind::Sent
     ));
 }
 

@@ -1,14 +1,14 @@
-//! The RISK agent allocates nothing after it is built: approvals, every kind of refusal, full rings, rescans,
-//! latches and resets included.
+//! The RISK agent allocates nothing after it is built: approvals, every kind of refusal, full
+//! rings, rescans, latches and resets included.
 //!
 //! Runs on: tests, with an allocator that counts on the test's own thread.
 //! Owns: the counting allocator.
 //! Never: counts what the test harness allocates.
 
+#[path = "common/allocations.rs"]
+mod allocations;
 mod risk_support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use risk_support::*;
@@ -21,49 +21,13 @@ use shrike::types::{
     ReplaceRequest, RiskDecision, RoutingTable, Scope, Side, TradingState,
 };
 
-thread_local! {
-    static COUNTING: Cell<bool> = const { Cell::new(false) };
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count() {
-    if COUNTING.get() {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-    }
-}
-
-// SAFETY: every call is handed to the system's allocator unchanged; counting touches thread-local cells only.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's own promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: the caller's own promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's own promise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 fn counted(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    COUNTING.set(true);
+    let before = allocations::of_this_thread();
     work();
-    COUNTING.set(false);
-    ALLOCATIONS.get() - before
+    allocations::of_this_thread() - before
 }
 
 fn id(sequence: u64) -> OrderId {

@@ -89,7 +89,8 @@ fn an_order_of_the_largest_notional_passes_and_one_unit_more_is_refused() {
 
 #[test]
 fn a_low_limit_price_does_not_get_an_order_past_the_notional_limit() {
-    // The reference (100) counts where it is above the limit; a market order counts at the collar (105).
+    // The reference (100) counts where it is above the limit; a market order counts at the collar
+    // (105).
     let mut settings = settings();
     settings.max_order_notional = Some(dollars(10_000));
     let mut desk = Desk::new(&settings);
@@ -193,7 +194,9 @@ fn a_stop_is_never_refused_for_its_distance() {
     let far = Order::stop(A, Side::Buy, shares(1), price("400"));
     let approved = desk.send(far).expect("any distance");
     assert_eq!(approved.risk_price, price("420"));
-    desk.pass(Order::stop(A, Side::Sell, shares(1), price("1")));
+    let low = Order::stop(A, Side::Sell, shares(1), price("1"));
+    let approved = desk.send(low).expect("any distance");
+    assert_eq!(approved.risk_price, price("105"), "the market counts");
     let far = Order::stop_limit(A, Side::Buy, shares(1), price("300"), price("301"));
     let approved = desk.send(far).expect("any distance");
     assert_eq!(approved.risk_price, price("316.05"));
@@ -589,6 +592,14 @@ fn a_short_sale_needs_permission_a_margin_account_and_a_shortable_symbol() {
     // The open sale counts: only four are left.
     assert_eq!(desk.refusal(sell(5, "100")), Code::ShortNotAllowed);
     desk.pass(sell(4, "100"));
+
+    let mut unit = fine();
+    unit.allow_short = false;
+    let mut desk = Desk::new(&unit);
+    desk.hold(10);
+    let beyond = Order::limit(A, Side::Sell, more(shares(10)), price("100"));
+    assert_eq!(desk.refusal(beyond), Code::ShortNotAllowed);
+    desk.pass(sell(10, "100"));
 
     let mut symbol = settings();
     symbol.instruments[0].shortable = false;

@@ -1,4 +1,5 @@
-//! Quotes, hours, links and routes: what the world outside must look like before an order adds risk.
+//! Quotes, hours, links and routes: what the world outside must look like before an order adds
+//! risk.
 //!
 //! Runs on: tests.
 //! Owns: controls 16 and 17, routing, and the exemptions of orders that provably reduce.
@@ -93,7 +94,8 @@ fn a_reducing_market_order_goes_at_the_touch_where_the_spread_is_wider_than_the_
         .send(Order::market(A, Side::Sell, shares(10)))
         .expect("reduces");
     assert_eq!(approved.collar, Some(price("80")));
-    // Nothing is left to close: the same order would open a short position, and is refused as any other.
+    // Nothing is left to close: the same order would open a short position, and is refused as any
+    // other.
     let refusal = desk.refusal(Order::market(A, Side::Sell, shares(10)));
     assert_eq!(refusal, Code::PriceCollar);
 }
@@ -107,7 +109,8 @@ fn orders_pass_in_their_own_phases_of_the_session_only() {
     let opening = limit.time_in_force(TimeInForce::Opg);
     let closing = limit.time_in_force(TimeInForce::Cls);
     let at = |hour: u64| Nanos((24 + hour) * HOUR);
-    // Hours: 2 is before the first date, 3 rolled, 4 pre-market, 10 open, 16 post-market, 20 closed.
+    // Hours: 2 is before the first date, 3 rolled, 4 pre-market, 10 open, 16 post-market, 20
+    // closed.
     let table = [
         (2, "......"),
         (3, "....oc"),

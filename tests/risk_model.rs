@@ -1,5 +1,5 @@
-//! The gate against a twin that knows no increments: everything is recomputed from the orders and fills each time,
-//! and worst cases are found by trying every subset of orders that might fill.
+//! The gate against a twin that knows no increments: everything is recomputed from the orders and
+//! fills each time, and worst cases are found by trying every subset of orders that might fill.
 //!
 //! Runs on: tests.
 //! Owns: the naive model of exposure, holds, buying power and equity.

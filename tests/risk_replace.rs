@@ -1,4 +1,5 @@
-//! Replaces: checked by the difference, reserved at the larger of old and new until the outcome is known.
+//! Replaces: checked by the difference, reserved at the larger of old and new until the outcome is
+//! known.
 //!
 //! Runs on: tests.
 //! Owns: the exposure of an order whose terms are open.

@@ -467,6 +467,13 @@ fn a_latched_firm_cannot_be_loosened_but_by_a_reset() {
         );
         assert_eq!(floor.refusal(buy(1, "95")), Some(Code::DailyLoss));
     }
+    floor.reset();
+    let state = floor.status.read().trading_state;
+    assert_eq!(
+        state,
+        TradingState::Active,
+        "the refused words left nothing"
+    );
 }
 
 #[test]
@@ -539,7 +546,6 @@ fn a_held_position_without_a_price_suspends_new_risk_until_its_first_quote() {
             instrument: B,
             position,
         }],
-        start_of_day: Some((20_131_007, dollars(900_000))),
         ..RecoveredState::default()
     };
     let mut floor = Floor::bare(&daily(5), &recovered, 64);
@@ -551,7 +557,11 @@ fn a_held_position_without_a_price_suspends_new_risk_until_its_first_quote() {
     floor.board.write_quote(B, &quote("60", "61", NOON));
     floor.dirty.push(B).expect("room");
     assert_eq!(floor.refusal(buy(1, "100")), None);
-    assert_eq!(floor.status.read().equity, Some(dollars(1_006_000)));
+    let status = floor.status.read();
+    assert_eq!(status.equity, Some(dollars(1_006_000)));
+    // The first order already had a baseline to fall from.
+    let baseline = (20_131_007, dollars(1_006_000));
+    assert_eq!(status.start_of_day, Some(baseline));
 }
 
 #[test]

@@ -424,6 +424,12 @@ fn a_restart_brings_back_cash_positions_and_acknowledged_orders_at_their_remaini
         price: cents(1000),
         cumulative: shares(40),
     };
+    // All of the old total, while the answer to a replace was open.
+    let all_filled = OrderInput::Fill {
+        quantity: shares(100),
+        price: cents(1000),
+        cumulative: shares(100),
+    };
     let mut position = Position::default();
     position.apply(Buy, shares(40), cents(1000), Money::ZERO);
     let state = RecoveredState {
@@ -437,6 +443,18 @@ fn a_restart_brings_back_cash_positions_and_acknowledged_orders_at_their_remaini
                 buy.time_in_force(TimeInForce::Ioc),
                 today,
                 &[OrderInput::Accepted],
+            ),
+            recovered(
+                6,
+                gtc,
+                today,
+                &[
+                    OrderInput::Accepted,
+                    OrderInput::ReplaceRequested {
+                        quantity: shares(150),
+                    },
+                    all_filled,
+                ],
             ),
         ],
         accounts: vec![RecoveredAccount {
@@ -466,6 +484,8 @@ fn a_restart_brings_back_cash_positions_and_acknowledged_orders_at_their_remaini
     assert_eq!(desk.exchange.statement().open_orders, [id(1), id(3)]);
     desk.query(id(4));
     assert_eq!(desk.kinds(), [(id(4), ReportKind::NotFound)]);
+    desk.query(id(6));
+    assert_eq!(desk.kinds(), [(id(6), ReportKind::Status)], "it filled");
     desk.both(990, 10, 1000, 90);
     assert_eq!(
         desk.fills(),

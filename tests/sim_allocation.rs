@@ -1,48 +1,20 @@
 //! The simulated exchange and the paper gateway allocate nothing once they are made.
 //!
 //! Runs on: the test runner, in a process of its own: the allocator is counted.
-//! Owns: a counting global allocator.
+//! Owns: a day that makes the exchange do everything it can, and a gateway kept busy.
 //! Never: counts another thread: the count is the thread's own.
 
 mod sim_support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/allocations.rs"]
+mod allocations;
 
 use shrike::sim::ExchangeSettings;
 use shrike::types::{Nanos, OrderType, TimeInForce};
 use sim_support::*;
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed on to the system's allocator unchanged; counting touches a thread-local cell only.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations() -> u64 {
-    ALLOCATIONS.with(Cell::get)
-}
+static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 fn drain(desk: &mut Desk) -> u64 {
     let mut taken = 0;
@@ -107,20 +79,20 @@ fn a_busy_day_allocates_nothing() {
         max_open_orders: 1_024,
         ..rich()
     });
-    let before = allocations();
+    let before = allocations::of_this_thread();
     let reports = busy_day(&mut desk);
-    assert_eq!(allocations() - before, 0);
+    assert_eq!(allocations::of_this_thread() - before, 0);
     assert!(reports > 6_000, "{reports} reports");
     assert_eq!(desk.exchange.open_orders(), 0);
-    let seen = allocations();
+    let seen = allocations::of_this_thread();
     drop(vec![1u8; 64]);
-    assert!(allocations() > seen, "the counter counts");
+    assert!(allocations::of_this_thread() > seen, "the counter counts");
 }
 
 #[test]
 fn a_busy_gateway_allocates_nothing() {
     let mut paper = sim_support::paper::Paper::new();
-    let before = allocations();
+    let before = allocations::of_this_thread();
     let mut fills = 0;
     for round in 0..2_000u64 {
         paper.now += 10;
@@ -140,6 +112,6 @@ fn a_busy_gateway_allocates_nothing() {
             }
         }
     }
-    assert_eq!(allocations() - before, 0);
+    assert_eq!(allocations::of_this_thread() - before, 0);
     assert!(fills > 3_000, "{fills} fills");
 }

@@ -1,4 +1,5 @@
-//! Orders for the gate's benches: a random instrument each, all controls on, a constant number of open orders.
+//! Orders for the gate's benches: a random instrument each, all controls on, a constant number of
+//! open orders.
 //!
 //! Runs on: benches.
 //! Owns: the gate, its market and the open orders.
@@ -111,7 +112,7 @@ impl Workload {
     /// The next order: any instrument, side, quantity and limit near the market.
     pub fn request(&mut self) -> OrderRequest {
         let random = self.random.next_u64();
-        let pick = (random & 0xFFFF_FFFF) * u64::from(self.instruments) >> 32;
+        let pick = ((random & 0xFFFF_FFFF) * u64::from(self.instruments)) >> 32;
         let side = if random >> 63 == 0 {
             Side::Buy
         } else {
@@ -140,13 +141,14 @@ impl Workload {
         }
     }
 
-    /// Closes any order and refreshes a quote, so that the open orders stay as many and the feed alive.
+    /// Closes any order and refreshes a quote, so that the open orders stay as many and the feed
+    /// alive.
     pub fn close_one(&mut self) {
         if self.open.is_empty() {
             return;
         }
         let random = self.random.next_u64();
-        let pick = (random & 0xFFFF_FFFF) * self.open.len() as u64 >> 32;
+        let pick = ((random & 0xFFFF_FFFF) * self.open.len() as u64) >> 32;
         let order_id = self.open.swap_remove(pick as usize);
         self.gate.apply(&Exposure::Closed { order_id });
         let id = InstrumentId((random >> 32) as u32 % self.instruments);

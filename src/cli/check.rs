@@ -5,7 +5,7 @@
 //! Never: starts anything.
 
 use super::{CheckArguments, USAGE, complain, load, say};
-use crate::engine::{AlgorithmRegistry, check_algorithms};
+use crate::engine::{AlgorithmRegistry, EngineError, check_algorithms, check_machine};
 
 pub(super) fn check(arguments: &CheckArguments, registry: &AlgorithmRegistry) -> u8 {
     let name = arguments.config.as_ref().map_or_else(
@@ -23,11 +23,12 @@ pub(super) fn check(arguments: &CheckArguments, registry: &AlgorithmRegistry) ->
             return USAGE;
         }
     };
-    let problems = check_algorithms(&config, registry);
+    let mut problems = check_algorithms(&config, registry);
+    problems.extend(check_machine(&config).err());
     if arguments.json {
         let object = serde_json::json!({
             "ok": problems.is_empty(),
-            "errors": problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "errors": problems.iter().flat_map(to_json).collect::<Vec<_>>(),
             "notes": config.notes(),
         });
         say(&object.to_string());
@@ -43,4 +44,15 @@ pub(super) fn check(arguments: &CheckArguments, registry: &AlgorithmRegistry) ->
         }
     }
     if problems.is_empty() { 0 } else { USAGE }
+}
+
+/// One shape for every error: that of [`ConfigErrors::to_json`](crate::config::ConfigErrors::to_json).
+fn to_json(problem: &EngineError) -> Vec<serde_json::Value> {
+    match problem {
+        EngineError::Config(errors) => match &errors.to_json()["errors"] {
+            serde_json::Value::Array(errors) => errors.clone(),
+            _ => Vec::new(),
+        },
+        other => vec![serde_json::json!({ "message": other.to_string() })],
+    }
 }

@@ -17,6 +17,7 @@
 //! }
 //! ```
 
+mod bench;
 mod check;
 mod journal;
 mod run;
@@ -52,6 +53,8 @@ enum Verb {
     Run(RunArguments),
     /// Show every configuration error at once.
     Check(CheckArguments),
+    /// Measure the hot path on this machine.
+    Bench(bench::BenchArguments),
     /// Read a journal offline.
     #[command(subcommand)]
     Journal(JournalVerb),
@@ -124,6 +127,7 @@ pub fn main(registry: AlgorithmRegistry) -> ExitCode {
     let code = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments, registry),
         Verb::Check(arguments) => check::check(&arguments, &registry),
+        Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Journal(JournalVerb::Verify { dir, repair, json }) => {
             journal::verify(&dir, repair.as_deref(), json)
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{FAILED, RunArguments, USAGE, complain, load, say};
+use crate::cold::ReportError;
 use crate::config::Config;
 use crate::engine::{AlgorithmRegistry, EngineError, ExecutionEngine, RunState};
 use crate::types::TradingMode;
@@ -49,6 +50,13 @@ fn session(
     let quiet = arguments.json;
     for note in config.notes().iter().filter(|_| !quiet) {
         say(&format!("note: {note}"));
+    }
+    if let Some(dir) = arguments.report.as_ref().or(config.report.dir.as_ref()) {
+        // Found out now rather than at the end, when the session has no other place to go to.
+        std::fs::create_dir_all(dir).map_err(|source| ReportError::Directory {
+            path: dir.clone(),
+            source,
+        })?;
     }
     let mut builder = ExecutionEngine::builder(config)
         .registry(registry)

@@ -89,7 +89,7 @@ pub struct LatencyConfig {
 /// `[brokers.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerConfig {
-    /// The instance's name: 1 to 32 of `[a-z0-9_-]`.
+    /// The instance's name: 1 to 23 of `[a-z0-9_-]`.
     pub name: String,
     /// What it talks to. Default: the kind of that name.
     pub kind: BrokerKind,

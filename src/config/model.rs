@@ -226,10 +226,11 @@ pub struct ExecutionConfig {
 
 impl ExecutionConfig {
     /// Orders that tables have room for: the working ones, and as many finished ones for late
-    /// reports, at least 1,024. Even the largest configuration fits the slab's 2^24.
+    /// reports, 1,024 to 16,384. Even the largest configuration fits the slab's 2^24.
     #[must_use]
     pub fn order_capacity(&self) -> usize {
-        (self.max_open_orders as usize * 2).max(1_024)
+        let working = self.max_open_orders as usize;
+        working + working.clamp(1_024, 16_384)
     }
 
     /// The most that one order can be worth: the limit on notional, else the largest size at the

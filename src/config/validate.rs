@@ -254,12 +254,12 @@ fn brokers(checks: &mut Checks, config: &Config, symbols: &HashSet<Symbol>) {
     let mut default: Option<&str> = config.execution.default_broker.as_deref();
     for broker in &config.brokers {
         let at = format!("brokers.{}", shown(&broker.name));
-        let good = is_name(&broker.name, 32)
+        let good = is_name(&broker.name, 23)
             && !broker
                 .name
                 .bytes()
                 .any(|b| b == b'.' || b.is_ascii_uppercase());
-        let message = "must be named with 1 to 32 of a-z, 0-9, `_` and `-`";
+        let message = "must be named with 1 to 23 of a-z, 0-9, `_` and `-`";
         checks.refuse(!good, &at, message, &[]);
         let again = !names.insert(&broker.name);
         checks.refuse(again, &at, "is there a second time", &[]);

@@ -103,8 +103,9 @@ pub(super) fn begin_journal(
         hot_segments: config.journal.segments as usize,
         after: boot.recovered.tail,
         group_commit_ns: nanos(config.journal.group_commit),
-        // A replay can be run again: its journal need not survive a power cut.
-        fsync: !(boot.temporary.is_some() && config.market.speed == Speed::Max),
+        // A replay can be run again: its journal need not survive a power cut, in a directory of its own or not. With
+        // its time virtual and all agents on one thread, a sync for every group would be a sync for every row.
+        fsync: config.market.speed != Speed::Max,
         started_at: now,
         ..JournalSettings::new(boot.state.path(), &boot.hot_dir, boot.epoch)
     };

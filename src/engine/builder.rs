@@ -17,7 +17,7 @@ use crate::config::{AlgorithmConfig, Config, ConfigError, ConfigErrors, Paramete
 use crate::types::{BrokerId, InstrumentTable, Symbol};
 
 /// Events that may wait for the handlers.
-const BUS_CAPACITY: usize = 65_536;
+const BUS_CAPACITY: usize = 16_384;
 
 /// An algorithm handed over as a value.
 struct Own {
@@ -148,6 +148,15 @@ pub fn check_algorithms(config: &Config, registry: &AlgorithmRegistry) -> Vec<En
         .enabled_algorithms()
         .filter_map(|configured| recruit(config, registry, &table, configured).err())
         .collect()
+}
+
+/// Whether this machine can carry the layout that a configuration asks for.
+///
+/// # Errors
+/// The reason why not, with the numbers compared.
+pub fn check_machine(config: &Config) -> Result<(), EngineError> {
+    let algorithms = config.enabled_algorithms().count();
+    super::wiring::plan(config, algorithms).map(drop)
 }
 
 fn recruit(

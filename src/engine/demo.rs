@@ -21,7 +21,7 @@ struct Desk {
     trail: Option<OrderId>,
 }
 
-/// See the module. Parameters: `quantity` (shares an order, default 50), `interval` (default "500ms").
+/// See the module. Parameters: `quantity` (shares an order, default 20), `interval` (default "250ms").
 #[derive(Debug)]
 pub struct Demo {
     instruments: Vec<InstrumentId>,
@@ -38,13 +38,13 @@ impl Demo {
     pub fn new(parameters: &AlgorithmParameters) -> Result<Self, FactoryError> {
         let values = &parameters.values;
         values.check_known(&["quantity", "interval"])?;
-        let shares = values.integer("quantity")?.unwrap_or(50);
+        let shares = values.integer("quantity")?.unwrap_or(20);
         let quantity = Quantity::from_whole(shares)
             .filter(|quantity| quantity.is_positive())
             .ok_or_else(|| values.error("quantity", "must be a number of shares above 0"))?;
         let interval = values
             .duration("interval")?
-            .unwrap_or(Duration::from_millis(500));
+            .unwrap_or(Duration::from_millis(250));
         if interval < Duration::from_millis(1) {
             return Err(values.error("interval", "must be at least 1ms").into());
         }
@@ -104,23 +104,26 @@ impl Desk {
             |price: Price, count: i64| Price::from_units(price.units() + tick.units() * count);
         let (bid, ask) = (quote.bid, quote.ask);
         match step {
-            0 => Some(Order::market(instrument, Side::Buy, quantity)),
+            // The cycle before may have ended with the same order a moment ago.
+            0 => Some(Order::market(instrument, Side::Buy, quantity).allow_duplicate()),
             // At the ask: waits its turn in the queue there.
             1 => Some(Order::limit(instrument, Side::Sell, quantity, ask)),
             3 => Some(Order::stop(
                 instrument,
                 Side::Sell,
                 quantity,
-                ticks(bid, -2),
+                ticks(bid, -6),
             )),
             4 => Some(
                 Order::limit(instrument, Side::Sell, quantity, bid).time_in_force(TimeInForce::Ioc),
             ),
+            // Well below the market: there to be canceled.
             5 => Some(
-                Order::limit(instrument, Side::Buy, quantity, bid).time_in_force(TimeInForce::Gtc),
+                Order::limit(instrument, Side::Buy, quantity, ticks(bid, -8))
+                    .time_in_force(TimeInForce::Gtc),
             ),
             7 => {
-                let offset = TrailingOffset::Amount(ticks(Price::ZERO, 5));
+                let offset = TrailingOffset::Amount(ticks(Price::ZERO, 8));
                 Some(Order::trailing_stop(
                     instrument,
                     Side::Buy,

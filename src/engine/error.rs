@@ -95,9 +95,6 @@ pub enum EngineError {
     /// The market's sessions.
     #[error(transparent)]
     Calendar(#[from] CalendarError),
-    /// RISK did not answer at start.
-    #[error("trading could not be halted at start, as the last run demands")]
-    NotHalted,
     /// An agent panicked: trading stopped; the next start comes up halted.
     #[error("{0}; trading stopped, the next start comes up halted")]
     Fault(Fault),
@@ -114,6 +111,15 @@ pub enum EngineError {
         call: &'static str,
         /// How far the engine is.
         phase: &'static str,
+    },
+    /// Two strategies would be one in the journal, which keeps the first 23 bytes of a name.
+    #[error(
+        "algorithm name `{name}` is taken: names differ in their first 23 bytes, \
+         and are not `external`, `engine` or `port_N`"
+    )]
+    AlgorithmName {
+        /// The later of the two.
+        name: String,
     },
     /// No free port is left.
     #[error("all {ports} ports are taken (threads.max_ports)")]
@@ -135,6 +141,7 @@ impl EngineError {
             Self::Config(_)
                 | Self::NoBroker
                 | Self::TooManyAlgorithms { .. }
+                | Self::AlgorithmName { .. }
                 | Self::UnknownAlgorithm { .. }
                 | Self::Algorithm { .. }
                 | Self::UnknownSymbol { .. }

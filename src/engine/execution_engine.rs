@@ -118,7 +118,8 @@ impl ExecutionEngine {
     }
 
     /// Opens the state directory, recovers what an earlier run left, starts every agent but the market and the
-    /// algorithms, and lets the brokers' links come up. Orders are refused until [`start_trading`](Self::start_trading).
+    /// algorithms, and lets the brokers' links come up. Orders are refused until
+    /// [`start_trading`](Self::start_trading).
     ///
     /// # Errors
     /// [`EngineError`]; nothing runs then.
@@ -170,10 +171,6 @@ impl ExecutionEngine {
         };
         if wired.shared.phase() != EnginePhase::Initialized {
             return Err(self.wrong_phase("start_trading"));
-        }
-        if wired.boot.halted.is_some() {
-            // Before anybody can send an order.
-            halt(wired)?;
         }
         wired.shared.set_phase(EnginePhase::Trading);
         wired.machine.start_feed()?;
@@ -305,7 +302,11 @@ impl ExecutionEngine {
     /// # Errors
     /// [`SubmitError`]: nothing was changed.
     pub fn set_trading_state(&self, scope: Scope, state: TradingState) -> Result<(), SubmitError> {
-        self.with_manager(|manager| manager.port_mut().set_trading_state(scope, state))
+        self.with_manager(|manager| manager.port_mut().set_trading_state(scope, state))?;
+        if scope == Scope::Firm && state == TradingState::Active {
+            self.forget_fault();
+        }
+        Ok(())
     }
 
     /// Lifts the latches of the daily loss and drawdown limits: the present equity is their new baseline. After a
@@ -313,13 +314,11 @@ impl ExecutionEngine {
     /// otherwise, but the next start does not halt it again.
     ///
     /// # Errors
-    /// [`EngineError`]: nothing was changed.
-    pub fn reset_latches(&self) -> Result<(), EngineError> {
-        match &*locked(&self.stage) {
-            Stage::Wired(wired) => wired.boot.state.clear_halt()?,
-            _ => return Err(self.wrong_phase("reset_latches")),
-        }
-        Ok(self.with_manager(|manager| manager.port_mut().reset_latches())?)
+    /// [`SubmitError`]: nothing was changed.
+    pub fn reset_latches(&self) -> Result<(), SubmitError> {
+        self.with_manager(|manager| manager.port_mut().reset_latches())?;
+        self.forget_fault();
+        Ok(())
     }
 
     /// Why the journal's disk failed, if it did; before [`initialize`](Self::initialize) it did not.
@@ -346,7 +345,9 @@ impl ExecutionEngine {
         match &mut *locked(&self.stage) {
             Stage::Wired(wired) => {
                 let ports = wired.roster.ports;
-                wired.spare_ports.pop().ok_or(EngineError::NoPort { ports })
+                let parts = wired.spare_ports.pop();
+                let parts = parts.ok_or(EngineError::NoPort { ports })?;
+                Ok(wiring::manager(parts, &wired.recovered))
             }
             _ => Err(self.wrong_phase("open_port")),
         }
@@ -493,7 +494,19 @@ impl ExecutionEngine {
     ) -> Result<R, SubmitError> {
         let live = self.live.get().ok_or(SubmitError::NotStarted)?;
         let mut manager: MutexGuard<'_, ExecutionManager> = locked(&live.manager);
+        // A caller that sends fast must not wait for COLD to take the reports: the port would count as lagged.
+        while manager.port_mut().poll_report().is_some() {}
         call(&mut manager)
+    }
+
+    /// An operator has dealt with the fault of an earlier run: the next start need not come up halted.
+    fn forget_fault(&self) {
+        if let Stage::Wired(wired) = &*locked(&self.stage)
+            && wired.boot.halted.is_some()
+            && let Err(error) = wired.boot.state.clear_halt()
+        {
+            tracing::error!(%error, "the next start comes up halted again");
+        }
     }
 
     /// In the invoker layout nobody else moves the order along.
@@ -511,26 +524,6 @@ impl ExecutionEngine {
             call,
             phase: self.phase().as_str(),
         }
-    }
-}
-
-/// Halts the firm and waits until RISK says that it is.
-fn halt(wired: &mut Wired) -> Result<(), EngineError> {
-    /// RISK answers in microseconds; a machine that is much too busy takes longer.
-    const PATIENCE: Duration = Duration::from_secs(10);
-    locked(&wired.manager)
-        .port_mut()
-        .set_trading_state(Scope::Firm, TradingState::Halted)?;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        wired.machine.settle()?;
-        if wired.shared.account().trading_state == TradingState::Halted {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(EngineError::NotHalted);
-        }
-        std::thread::sleep(Duration::from_micros(200));
     }
 }
 

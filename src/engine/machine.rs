@@ -172,11 +172,13 @@ impl Machine {
     }
 
     /// Ends MARKET and the algorithms, then waits until what is under way has arrived.
-    pub fn drain(&mut self, topology: &Topology) -> Result<(), EngineError> {
+    /// `settle` is how long something may be under way where nobody sees it: a simulated broker's latency.
+    pub fn drain(&mut self, topology: &Topology, settle: Duration) -> Result<(), EngineError> {
         match self {
             Self::Threads(threads) => {
                 threads.waiting.clear();
                 stop(&mut threads.feed);
+                std::thread::sleep(settle);
                 let deadline = Instant::now() + DRAIN_LIMIT;
                 let mut quiet = 0;
                 while quiet < QUIET_LOOKS && Instant::now() < deadline {
@@ -190,7 +192,10 @@ impl Machine {
                 }
                 Ok(())
             }
+            Self::Invoker { started: false, .. } => Ok(()),
             Self::Invoker { invoker, time, .. } => {
+                let settle_ns = u64::try_from(settle.as_nanos()).unwrap_or(u64::MAX);
+                step_to(invoker, Some(time.now().plus(settle_ns)), || true)?;
                 invoker.run_until_idle(time.now())?;
                 Ok(())
             }

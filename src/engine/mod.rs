@@ -10,7 +10,7 @@
 //!
 //! | who runs your code | on which thread |
 //! |---|---|
-//! | [`Algorithm`] callbacks | the algorithm's own (`shrike-algo-N`); in the `invoker` layout the one that calls `run_for` |
+//! | [`Algorithm`] callbacks | its own (`shrike-algo-N`); in the `invoker` layout the one that calls `run_for` |
 //! | event handlers | DELIVERY (`shrike-deliver`) |
 //! | a [`Subscription`](crate::cold::Subscription), a [`Port`] from `open_port` | yours |
 
@@ -38,7 +38,7 @@ pub use algorithm::{
     Algorithm, AlgorithmFactory, AlgorithmParameters, AlgorithmRegistry, Context, FactoryError,
     TimerId,
 };
-pub use builder::{EngineBuilder, check_algorithms};
+pub use builder::{EngineBuilder, check_algorithms, check_machine};
 pub use demo::Demo;
 pub use error::EngineError;
 pub use execution_engine::{ExecutionEngine, RefusalReason, RunState, SubmitOutcome};

@@ -1,6 +1,6 @@
 //! A port: where orders enter the engine and their reports come back.
 //!
-//! Runs on: the thread that holds it: an algorithm's, a user's own, or (behind a mutex) any caller of the engine handle.
+//! Runs on: the thread that holds it: an algorithm's, a user's own, or (behind a mutex) a caller of the engine handle.
 //! Owns: the minting of order ids, the two rings of one port, and its view of its own orders and positions.
 //! Never: blocks or sleeps; an `Err` means that nothing was and nothing will be sent.
 
@@ -139,6 +139,9 @@ impl Default for OrderView {
     }
 }
 
+/// Finished orders that stay findable at most.
+const HISTORY: usize = 16_384;
+
 #[derive(Clone, Copy, Default)]
 struct PortOrder {
     view: OrderView,
@@ -190,8 +193,11 @@ impl Port {
             clock: parts.clock,
             board: parts.board,
             shared: parts.shared,
-            // Twice, so that finished orders stay findable for a while.
-            orders: OrderSlab::new(parts.capacity * 2, usize::from(parts.id.0) + 1),
+            // More than may be open, so that finished orders stay findable for a while.
+            orders: OrderSlab::new(
+                parts.capacity + parts.capacity.min(HISTORY),
+                usize::from(parts.id.0) + 1,
+            ),
             open: Vec::with_capacity(parts.capacity),
             positions: vec![Position::default(); instruments],
             capacity: parts.capacity,
@@ -444,14 +450,17 @@ impl Port {
     fn insert(&mut self, mut order: PortOrder) {
         order.open_at = self.open.len() as u32;
         let order_id = order.view.order_id;
-        // The slab holds twice as many as may be open: a retired slot is always to be had.
+        // The slab holds more than may be open: a retired slot is always to be had.
         if self.orders.find(order_id).is_none() && self.orders.insert(order_id, order).is_ok() {
             self.open.push(order_id);
         }
     }
 
     fn apply(&mut self, report: &OrderReport) {
+        // Order ids outlive a change of the algorithms' order: what an earlier run's holder of this port sent is its
+        // strategy's, not this one's.
         if let OrderEvent::Filled(fill) = report.event
+            && report.strategy == self.strategy
             && let Some(position) = self.positions.get_mut(report.instrument.index())
         {
             // An overflow would leave the position as it was; RISK refuses far earlier.

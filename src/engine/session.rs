@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use super::boot::OwnRecords;
 use super::error::EngineError;
 use super::execution_engine::RunState;
+use super::settings;
 use super::shared::EnginePhase;
 use super::wiring::Wired;
 use crate::cold::{JournalFigures, MarketFigures, Names, Session, SessionInfo};
@@ -26,6 +27,8 @@ pub(super) fn run_state(wired: &mut Wired) -> Result<RunState, EngineError> {
         .into_iter()
         .find(|fault| fault.scope == KillScope::Firm)
     {
+        // At once: whoever sees the fault may end the process without an orderly shutdown.
+        wired.boot.state.write_halt(&fault.to_string())?;
         return Ok(RunState::Faulted(EngineError::Fault(fault)));
     }
     if let Some(error) = wired.journal.error() {
@@ -60,6 +63,10 @@ pub(super) fn abandon(wired: &mut Wired) {
     wired.shared.set_phase(EnginePhase::ShuttingDown);
     // Nobody is there to be told; the journal has what happened.
     let _ = wired.machine.close();
+    let faults = wired.guard.faults.faults();
+    if let Some(fault) = faults.iter().find(|fault| fault.scope == KillScope::Firm) {
+        let _ = wired.boot.state.write_halt(&fault.to_string());
+    }
     wired.shared.set_phase(EnginePhase::Stopped);
 }
 
@@ -71,7 +78,9 @@ pub(super) fn end(
 ) -> Result<Session, EngineError> {
     wired.shared.set_phase(EnginePhase::ShuttingDown);
     let ended_at = wired.clock.now();
-    let drained = wired.machine.drain(&wired.topology);
+    let drained = wired
+        .machine
+        .drain(&wired.topology, settings::longest_way(config));
     let closed = wired.machine.close();
     wired.shared.set_phase(EnginePhase::Stopped);
     if let Some(fault) = wired

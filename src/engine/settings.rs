@@ -4,13 +4,14 @@
 //! Owns: the one place where configuration keys meet the modules that they set.
 //! Never: is read by an agent: agents have their settings only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::error::EngineError;
 use super::shared::BrokerInfo;
 use crate::config::{BrokerConfig, Config, MarketSource as Source, SessionRule, Shortable, Speed};
 use crate::gateway::paper::PaperSettings;
+use crate::journal::record::Name;
 use crate::market::calendar;
 use crate::order::OrderSettings;
 use crate::risk::{Access, InstrumentRule, RateLimit, RiskSettings, StrategyLimits};
@@ -47,6 +48,10 @@ impl Roster {
         names.extend(algorithms.iter().cloned());
         let spare = ports + 1 - names.len();
         names.extend((0..spare).map(|number| format!("port_{number}")));
+        let mut known = HashSet::new();
+        if let Some(twin) = names.iter().find(|name| !known.insert(Name::new(name))) {
+            return Err(EngineError::AlgorithmName { name: twin.clone() });
+        }
         Ok(Self { names, ports })
     }
 
@@ -54,8 +59,10 @@ impl Roster {
         self.names.len() as u8
     }
 
+    /// By name, as the journal cuts it; 0 (external) for a name that is gone.
     pub fn find(&self, name: &str) -> StrategyId {
-        let at = self.names.iter().position(|known| known == name);
+        let name = Name::new(name);
+        let at = self.names.iter().position(|known| Name::new(known) == name);
         StrategyId(at.unwrap_or(0) as u8)
     }
 }
@@ -273,6 +280,16 @@ pub(super) fn paper(
         order_latency: latency(broker.latency.order),
         ..PaperSettings::default()
     }
+}
+
+/// The longest that an order and its report may be under way at a simulated broker, ten seconds at most.
+pub(super) fn longest_way(config: &Config) -> Duration {
+    config
+        .enabled_brokers()
+        .map(|broker| broker.latency.order + broker.latency.report + 2 * broker.latency.jitter)
+        .max()
+        .unwrap_or_default()
+        .min(Duration::from_secs(10))
 }
 
 /// The runtime's words for the configuration's.

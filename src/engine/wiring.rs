@@ -21,9 +21,10 @@ use crate::cold::{ColdAgent, ColdSettings, ColdShared, Delivery, Publisher};
 use crate::config::{Config, Speed};
 use crate::gateway::GatewayRings;
 use crate::gateway::paper::{self, PaperParts};
-use crate::journal::{JournalStatus, JournalWriter};
+use crate::journal::record::Name;
+use crate::journal::{JournalFollower, JournalStatus, JournalWriter};
 use crate::market::feed::DEFAULT_ROWS_PER_POLL;
-use crate::market::{AlgorithmRing, FeedOutputs, FeedStatus, MarketFeed};
+use crate::market::{AlgorithmRing, FeedOutputs, FeedStatus, MarketFeed, MarketSource};
 use crate::order::{FastExecutionPath, OrderGauges, OrderRings, PortHealth};
 use crate::ring::{BoardReader, BoardWriter, Consumer, Producer, RingKind, Topology, board};
 use crate::risk::{RiskAgent, RiskRings, RiskStatus};
@@ -34,7 +35,8 @@ use crate::runtime::{
 };
 use crate::types::{
     AccountStatement, BrokerId, InstrumentId, InstrumentTable, KillScope, KillWord, MarketUpdate,
-    OrderReport, PortCommand, PortId, RecoveredState, RoutingTable, SessionSchedule, StrategyId,
+    OrderReport, PortCommand, PortId, RecoveredState, RecoveredTradingState, RoutingTable, Scope,
+    SessionSchedule, StrategyId, TradingState,
 };
 
 /// An algorithm that is to run.
@@ -49,7 +51,7 @@ pub(super) struct Wired {
     pub machine: Machine,
     pub shared: Arc<EngineShared>,
     pub manager: Arc<Mutex<ExecutionManager>>,
-    pub spare_ports: Vec<ExecutionManager>,
+    pub spare_ports: Vec<PortParts>,
     pub topology: Topology,
     pub cold: ColdShared,
     pub feed: Arc<FeedStatus>,
@@ -81,6 +83,9 @@ struct Parts<'a> {
     kill: Arc<KillWord>,
     board: BoardReader,
 }
+
+/// Orders beyond the limit of open ones that a port may have on their way.
+const PORT_SLACK: usize = 1_024;
 
 /// Agents by the role that the plan gives them.
 type Cast = HashMap<Role, Box<dyn Agent>>;
@@ -126,7 +131,15 @@ fn lay_ground<'a>(
     let roster = Roster::new(&labels, config.threads.max_ports)?;
     let brokers = settings::brokers(config);
     let table = Arc::new(settings::instruments(config, &boot.recovered.symbols));
-    let recovered = remap(boot, &table, &brokers, &roster)?;
+    let mut recovered = remap(boot, &table, &brokers, &roster)?;
+    if boot.halted.is_some() {
+        // Before the first order can be: RISK begins halted.
+        recovered.trading_states.push(RecoveredTradingState {
+            scope: Scope::Firm,
+            state: TradingState::Halted,
+            cause: None,
+        });
+    }
     let opened = source::open(config, &table, plan.layout, boot.recovered.last_time)?;
     let schedule = settings::schedule(config, opened.clock.now())?;
     let routing = settings::routing(config, &brokers, &table)?;
@@ -162,89 +175,44 @@ fn lay_ground<'a>(
     })
 }
 
+/// Agents and rings of an engine before they are put on threads.
+struct Assembly {
+    cast: Cast,
+    topology: Topology,
+    manager: Arc<Mutex<ExecutionManager>>,
+    spare_ports: Vec<PortParts>,
+    hot: HotGauges,
+    feed: Arc<FeedStatus>,
+    cold: ColdShared,
+    journal: JournalStatus,
+}
+
 /// Builds every agent, joins them by rings, and starts them (MARKET and algorithms wait).
 pub(super) fn wire(
     config: &Config,
     boot: Boot,
     plan: Plan,
     recruits: Vec<Recruit>,
-    (publisher, delivery): (Publisher, Delivery),
+    events: (Publisher, Delivery),
 ) -> Result<Wired, EngineError> {
     let memory = lock_memory(config);
+    let ground = lay_ground(config, &boot, &plan, &recruits)?;
     let Ground {
         parts,
         guard,
         opened,
         board,
-    } = lay_ground(config, &boot, &plan, &recruits)?;
-    let tables = Tables {
-        instruments: &parts.table,
-        brokers: parts
-            .brokers
-            .iter()
-            .map(|broker| broker.name.as_str())
-            .collect(),
-        strategies: &parts.roster.names,
-    };
-    let (writer, follower) = boot::begin_journal(config, &boot, &tables, parts.clock.now())?;
-    let journal = writer.status();
-    let mut topology = Topology::new();
-    let mut cast = Cast::new();
-    let (dirty_in, dirty_out) = topology.ring(RingKind::DirtyInstruments, None, None);
-    let mut outputs = FeedOutputs {
-        board,
-        paper: Vec::new(),
-        dirty: dirty_in,
-        algorithms: Vec::new(),
-    };
-    let hot = hot_agents(
-        &parts,
-        &mut topology,
-        &mut cast,
-        &mut outputs,
-        dirty_out,
-        writer,
-    )?;
-    let mut ports = ports(&parts, hot.ports);
-    algorithms(
-        &parts,
-        &mut topology,
-        &mut cast,
-        &mut outputs,
-        &mut ports,
-        recruits,
-    );
-    let manager = Arc::new(Mutex::new(ports.remove(0)));
-    let rows = if opened.time.is_some() {
+    } = ground;
+    let Opened { source, time, .. } = opened;
+    // In virtual time each row is dealt with by all agents before the next is read.
+    let rows = if time.is_some() {
         1
     } else {
         DEFAULT_ROWS_PER_POLL
     };
-    let feed = MarketFeed::new(opened.source, outputs, rows)?;
-    let feed_status = feed.status();
-    cast.insert(Role::Market, Box::new(feed));
-    let (cold, cold_shared) = ColdAgent::new(
-        ColdSettings::default(),
-        parts.recovered.clone(),
-        hot.events,
-        parts.board.clone(),
-        publisher,
-        journal_source(&boot),
-    );
-    cast.insert(
-        Role::Cold,
-        Box::new(EnginePortAgent::new(Box::new(cold), Arc::clone(&manager))),
-    );
-    cast.insert(Role::Journal, Box::new(JournalAgent::new(follower)));
-    cast.insert(Role::Delivery, Box::new(delivery));
-    let machine = cast_machine(
-        config,
-        &plan,
-        cast,
-        &parts.shared,
-        (&parts.clock, &guard),
-        opened.time,
-    )?;
+    let built = assemble(&parts, (source, rows), board, recruits, events)?;
+    let ends = (&parts.clock, &guard);
+    let machine = cast_machine(config, &plan, built.cast, &parts.shared, ends, time)?;
     let Parts {
         shared,
         clock,
@@ -256,14 +224,14 @@ pub(super) fn wire(
     Ok(Wired {
         machine,
         shared,
-        manager,
-        spare_ports: ports,
-        topology,
-        cold: cold_shared,
-        feed: feed_status,
-        journal,
-        order_gauges: hot.gauges,
-        statements: hot.statements,
+        manager: built.manager,
+        spare_ports: built.spare_ports,
+        topology: built.topology,
+        cold: built.cold,
+        feed: built.feed,
+        journal: built.journal,
+        order_gauges: built.hot.gauges,
+        statements: built.hot.statements,
         guard,
         clock,
         schedule,
@@ -273,6 +241,80 @@ pub(super) fn wire(
         boot,
         memory,
     })
+}
+
+fn assemble(
+    parts: &Parts<'_>,
+    (source, rows): (Box<dyn MarketSource>, usize),
+    board: BoardWriter,
+    recruits: Vec<Recruit>,
+    (publisher, delivery): (Publisher, Delivery),
+) -> Result<Assembly, EngineError> {
+    let (writer, follower) = journal(parts)?;
+    let journal = writer.status();
+    let (mut topology, mut cast) = (Topology::new(), Cast::new());
+    let (dirty, dirty_out) = topology.ring(RingKind::DirtyInstruments, None, None);
+    let (paper, algorithm_rings) = (Vec::new(), Vec::new());
+    let mut outputs = FeedOutputs {
+        board,
+        paper,
+        dirty,
+        algorithms: algorithm_rings,
+    };
+    let ends = hot_agents(
+        parts,
+        &mut topology,
+        &mut cast,
+        &mut outputs,
+        dirty_out,
+        writer,
+    )?;
+    let mut ports = ports(parts, ends.ports);
+    algorithms(
+        parts,
+        &mut topology,
+        &mut cast,
+        &mut outputs,
+        &mut ports,
+        recruits,
+    );
+    let own = manager(ports.remove(0), &parts.recovered);
+    let manager = Arc::new(Mutex::new(own));
+    let feed = MarketFeed::new(source, outputs, rows)?;
+    let feed_status = feed.status();
+    let (cold, cold_shared) = ColdAgent::new(
+        ColdSettings::default(),
+        parts.recovered.clone(),
+        ends.events,
+        parts.board.clone(),
+        publisher,
+        journal_source(parts.boot),
+    );
+    let cold = EnginePortAgent::new(Box::new(cold), Arc::clone(&manager));
+    cast.insert(Role::Market, Box::new(feed));
+    cast.insert(Role::Cold, Box::new(cold));
+    cast.insert(Role::Journal, Box::new(JournalAgent::new(follower)));
+    cast.insert(Role::Delivery, Box::new(delivery));
+    Ok(Assembly {
+        cast,
+        topology,
+        manager,
+        spare_ports: ports,
+        hot: ends.gauges,
+        feed: feed_status,
+        cold: cold_shared,
+        journal,
+    })
+}
+
+fn journal(parts: &Parts<'_>) -> Result<(JournalWriter, JournalFollower), EngineError> {
+    let brokers = parts.brokers.iter().map(|broker| broker.name.as_str());
+    let tables = Tables {
+        instruments: &parts.table,
+        brokers: brokers.collect(),
+        strategies: &parts.roster.names,
+    };
+    boot::begin_journal(parts.config, parts.boot, &tables, parts.clock.now())
 }
 
 fn remap(
@@ -286,7 +328,7 @@ fn remap(
         |name| {
             brokers
                 .iter()
-                .find(|broker| broker.name == name)
+                .find(|broker| Name::new(&broker.name).as_str() == name)
                 .map(|broker| broker.id)
         },
         |name| roster.find(name),
@@ -306,6 +348,11 @@ fn lock_memory(config: &Config) -> String {
 struct HotEnds {
     ports: PortRings,
     events: Consumer<crate::types::Event>,
+    gauges: HotGauges,
+}
+
+/// What may be read of the hot agents from outside.
+struct HotGauges {
     gauges: Arc<OrderGauges>,
     statements: Vec<Arc<OnceLock<AccountStatement>>>,
 }
@@ -367,11 +414,11 @@ fn hot_agents(
     let order = order(parts, rings, writer)?;
     let gauges = Arc::clone(order.gauges());
     cast.insert(Role::Order, Box::new(order));
+    let gauges = HotGauges { gauges, statements };
     Ok(HotEnds {
         ports,
         events: events_out,
         gauges,
-        statements,
     })
 }
 
@@ -437,16 +484,16 @@ fn gateway(
     }))
 }
 
-/// One manager a port: the engine's own first, then the algorithms', then the spare ones.
-fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
-    let capacity = parts.config.execution.max_open_orders as usize;
-    let mut managers = Vec::new();
-    for (number, (requests, reports)) in rings.requests.into_iter().zip(rings.reports).enumerate() {
-        let id = PortId(number as u8);
-        let strategy = StrategyId(number as u8 + 1);
-        let mut port = Port::new(PortParts {
-            id,
-            strategy,
+/// What each port is made of: the engine's own first, then the algorithms', then the spare ones.
+fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<PortParts> {
+    // More than RISK lets work, so that control 20 is RISK's word and not the port's.
+    let capacity = parts.config.execution.max_open_orders as usize + PORT_SLACK;
+    let rings = rings.requests.into_iter().zip(rings.reports);
+    rings
+        .enumerate()
+        .map(|(number, (requests, reports))| PortParts {
+            id: PortId(number as u8),
+            strategy: StrategyId(number as u8 + 1),
             epoch: parts.boot.epoch,
             used_sequence: 0,
             requests,
@@ -455,11 +502,17 @@ fn ports(parts: &Parts<'_>, rings: PortRings) -> Vec<ExecutionManager> {
             board: parts.board.clone(),
             shared: Arc::clone(&parts.shared),
             capacity,
-        });
-        adopt_recovered(&mut port, strategy, &parts.recovered);
-        managers.push(ExecutionManager::new(port));
-    }
-    managers
+        })
+        .collect()
+}
+
+/// A port with what its strategy had before a restart. Made when somebody takes the port: its table is as large as the
+/// engine's limit of open orders.
+pub(super) fn manager(parts: PortParts, recovered: &RecoveredState) -> ExecutionManager {
+    let strategy = parts.strategy;
+    let mut port = Port::new(parts);
+    adopt_recovered(&mut port, strategy, recovered);
+    ExecutionManager::new(port)
 }
 
 /// Gives a port back what its strategy had before a restart.
@@ -500,7 +553,7 @@ fn algorithms(
     topology: &mut Topology,
     cast: &mut Cast,
     outputs: &mut FeedOutputs,
-    ports: &mut Vec<ExecutionManager>,
+    ports: &mut Vec<PortParts>,
     recruits: Vec<Recruit>,
 ) {
     for (index, recruit) in recruits.into_iter().enumerate() {
@@ -509,7 +562,7 @@ fn algorithms(
             .algorithms
             .push(AlgorithmRing::only(writer, &recruit.parameters.symbols));
         // Port 0 is the engine's; each algorithm takes the next.
-        let manager = ports.remove(1);
+        let manager = manager(ports.remove(1), &parts.recovered);
         let agent = AlgorithmAgent::new(
             recruit.algorithm,
             recruit.parameters,

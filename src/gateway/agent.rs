@@ -2,7 +2,8 @@
 //!
 //! Runs on: GATEWAY, one agent a broker instance.
 //! Owns: ORDER's ring of commands, the ring of reports back, and the broker's session.
-//! Never: takes a command without room for its reports, or starts a write of a new order after the kill word forbids it.
+//! Never: takes a command without room for its reports, or starts a write of a new order after the kill word
+//! forbids it.
 
 use std::sync::Arc;
 
@@ -68,6 +69,8 @@ impl<S: BrokerSession> GatewayAgent<S> {
 
     /// Passes reports on while the ring has room; whether none is left behind.
     fn drain(&mut self, now: Nanos, work: &mut usize) -> bool {
+        // All of them are at hand now.
+        let mut received = None;
         for _ in 0..REPORTS_PER_DRAIN {
             if !self.session.has_report(now) {
                 return true;
@@ -79,7 +82,7 @@ impl<S: BrokerSession> GatewayAgent<S> {
                 return true;
             };
             if let BrokerReport::Execution(execution) = &mut report {
-                execution.received_stamp = self.clock.stamp();
+                execution.received_stamp = *received.get_or_insert_with(|| self.clock.stamp());
             }
             self.push(report);
             *work += 1;

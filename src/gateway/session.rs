@@ -23,7 +23,8 @@ pub enum SendOutcome {
 /// writes it. Between the two the agent reads the kill word and, if that forbids the command, calls
 /// [`discard`](Self::discard) instead.
 pub trait BrokerSession: Send {
-    /// Called once before the first poll. The session reports its account, then its link as up, once it is reconciled.
+    /// Called once before the first poll. The session reports its account, then its link as up, once it is
+    /// reconciled.
     fn start(&mut self, now: Nanos);
 
     /// Whether a command could be prepared and sent now. A session that cannot take one is not asked to.
@@ -41,8 +42,8 @@ pub trait BrokerSession: Send {
     /// Writes the command that is ready.
     fn send(&mut self, now: Nanos) -> SendOutcome;
 
-    /// Cancels every working order at the broker, as soon as it can; asked for once when the kill word's bit of the firm or
-    /// this broker comes up.
+    /// Cancels every working order at the broker, as soon as it can; asked for once when the kill word's bit of the
+    /// firm or this broker comes up.
     fn cancel_all(&mut self, now: Nanos);
 
     /// Does what there is to do at `now` besides commands, within bounds; returns the items of work done.

@@ -39,6 +39,8 @@ struct Slot {
 pub(super) struct HotWriter {
     pool: Arc<Pool>,
     number: u64,
+    /// Of the current segment: a division that no append has to make.
+    slot: usize,
     position: usize,
     prepared: u64,
 }
@@ -93,6 +95,7 @@ pub(super) fn pool(
     let writer = HotWriter {
         pool: Arc::clone(&pool),
         number: first - 1,
+        slot: 0,
         position: bytes,
         prepared,
     };
@@ -222,7 +225,7 @@ impl HotWriter {
             size >= HEADER && size <= self.remaining(),
             "the frame fits the segment"
         );
-        let slot = self.pool.slot(self.number);
+        let slot = &self.pool.slots[self.slot];
         // Nobody reads behind the last length, and this is the only writer (`&mut self`).
         slot.copy_in(at + 4, &frame[4..]);
         let length = u32::from_le_bytes([frame[0], frame[1], frame[2], frame[3]]);
@@ -250,6 +253,7 @@ impl HotWriter {
             .map_or(0, |magic| u64::from_le_bytes(*magic));
         slot.word(0).store(magic.to_le(), Ordering::Release);
         self.number = next;
+        self.slot = (next % self.pool.slots.len() as u64) as usize;
         self.position = SEGMENT_HEADER;
         self.pool.current.store(next, Ordering::Release);
         true

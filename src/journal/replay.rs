@@ -311,7 +311,10 @@ impl Replayer {
                     Scope::Broker(id) => Scope::Broker(self.names.broker(sequence, id)?),
                     Scope::Strategy(id) => Scope::Strategy(self.names.strategy(sequence, id)?),
                 };
-                self.trading_states.retain(|known| known.scope != scope);
+                // What operators set lies beneath a latch and holds again after its reset.
+                self.trading_states.retain(|known| {
+                    known.scope != scope || (cause.is_some() && known.cause.is_none())
+                });
                 if state != TradingState::Active {
                     self.trading_states.push(RecoveredTradingState {
                         scope,

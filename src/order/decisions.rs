@@ -162,7 +162,7 @@ impl<P: Pen> FastExecutionPath<P> {
             stamps: StageStamps::at(refused.request.signal_stamp),
             received_stamp: 0,
         };
-        let _ = self.out.tell(report, &self.gauges);
+        let _ = self.out.tell(&report, &self.gauges);
     }
 
     /// Tells of a refused change; the order itself, if there is one, is as it was.
@@ -171,7 +171,7 @@ impl<P: Pen> FastExecutionPath<P> {
             Some(slot) => self.tell(slot, id, event, now),
             None => {
                 let report = OrderManager::unknown_report(id, event, now);
-                let _ = self.out.tell(report, &self.gauges);
+                let _ = self.out.tell(&report, &self.gauges);
             }
         }
     }
@@ -210,7 +210,7 @@ impl<P: Pen> FastExecutionPath<P> {
             // canceled.
             let entry = self.orders.entry(slot);
             let report = entry.own_report(order_id, ReportKind::ReplaceRejected);
-            self.apply_execution(slot, report, now);
+            self.apply_execution(slot, &report, now);
             state = self.orders.entry(slot).state;
             let _ = state.apply(OrderInput::CancelRequested);
             if state.status().is_terminal() {
@@ -232,7 +232,7 @@ impl<P: Pen> FastExecutionPath<P> {
         entry.cancel_wanted = state.status() == OrderStatus::InDoubt;
         if never_left {
             let report = entry.own_report(order_id, ReportKind::Canceled);
-            self.apply_execution(slot, report, now);
+            self.apply_execution(slot, &report, now);
             return;
         }
         self.command(broker, BrokerCommand::Cancel { order_id });

@@ -26,7 +26,7 @@ pub(super) struct HeldQueue {
 impl HeldQueue {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            intents: vec![HeldIntent::default(); capacity].into_boxed_slice(),
+            intents: crate::types::touched(HeldIntent::default(), capacity),
             first: 0,
             len: 0,
         }
@@ -123,7 +123,7 @@ impl<P: Pen> FastExecutionPath<P> {
         };
         let mut report = entry.own_report(order_id, kind);
         report.reason = BrokerReject::Other;
-        self.apply_execution(slot, report, now);
+        self.apply_execution(slot, &report, now);
         true
     }
 }

@@ -10,6 +10,9 @@ const EMPTY: u32 = u32::MAX;
 /// 2^64 divided by the golden ratio: multiplication by it spreads counted and hashed ids alike.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// Ids in a row whose places are in a row: a cache line of `u32`.
+const NEIGHBOURS: u64 = 16;
+
 /// Whose execution ids a recovered one is compared with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Source {
@@ -45,19 +48,24 @@ impl ExecutionIds {
     /// When `capacity` is 0 or above 2^30.
     pub(super) fn new(capacity: usize) -> Self {
         assert!((1..=1 << 30).contains(&capacity), "1 to 2^30 execution ids");
-        let slots = (capacity * 2).next_power_of_two();
+        let slots = (capacity * 2)
+            .next_power_of_two()
+            .max(2 * NEIGHBOURS as usize);
         Self {
-            keys: vec![0; capacity].into_boxed_slice(),
+            keys: crate::types::touched(0, capacity),
             table: vec![EMPTY; slots].into_boxed_slice(),
-            shift: 64 - slots.trailing_zeros(),
+            shift: 64 - (slots as u64 / NEIGHBOURS).trailing_zeros(),
             next: 0,
             len: 0,
         }
     }
 
+    /// Counted ids come one after the other: their places are neighbours, so that one cache line
+    /// serves several fills.
     fn home(&self, key: u128) -> usize {
         let folded = (key as u64) ^ ((key >> 64) as u64).rotate_left(32);
-        (folded.wrapping_mul(SPREAD) >> self.shift) as usize
+        let group = (folded / NEIGHBOURS).wrapping_mul(SPREAD) >> self.shift;
+        (group * NEIGHBOURS + folded % NEIGHBOURS) as usize
     }
 
     fn after(&self, at: usize) -> usize {

@@ -218,7 +218,7 @@ impl<P: Pen> FastExecutionPath<P> {
             .orders
             .entry(slot)
             .report(id, event, now, received_stamp);
-        let missed = self.out.tell(report, &self.gauges);
+        let missed = self.out.tell(&report, &self.gauges);
         self.orders.entry_mut(slot).port_missed = missed;
     }
 
@@ -271,7 +271,7 @@ impl<P: Pen> FastExecutionPath<P> {
         match entry.state.status() {
             S::PendingNew | S::PendingCancel | S::PendingReplace => {
                 let report = entry.own_report(id, ReportKind::InDoubt);
-                self.apply_execution(slot, report, now);
+                self.apply_execution(slot, &report, now);
             }
             _ => {
                 self.orders.settle(slot);

@@ -161,21 +161,31 @@ impl Outlets {
 
     /// Tells the cold side; a full ring counts the loss and the cold side rebuilds from the
     /// journal.
+    #[inline]
     pub(super) fn event(&mut self, event: Event) {
         let _ = self.events.push(event);
     }
 
     /// Tells the order's port and the cold side; returns whether the port missed it.
-    pub(super) fn tell(&mut self, report: OrderReport, gauges: &OrderGauges) -> bool {
-        self.event(Event::Order(report));
+    #[inline]
+    pub(super) fn tell(&mut self, report: &OrderReport, gauges: &OrderGauges) -> bool {
+        self.event(Event::Order(*report));
         let port = report.order_id.port();
         let Some(outlet) = self.ports.get_mut(port.index()) else {
             return false;
         };
         if outlet.gap != Gap::Waiting && outlet.ring.has_room(1) {
             outlet.told += 1;
-            return outlet.ring.push(report).is_err();
+            return outlet.ring.push(*report).is_err();
         }
+        self.miss(report, gauges)
+    }
+
+    /// The port's ring has no room: it misses this report, and its strategy stops.
+    #[cold]
+    fn miss(&mut self, report: &OrderReport, gauges: &OrderGauges) -> bool {
+        let port = report.order_id.port();
+        let outlet = &mut self.ports[port.index()];
         outlet.missed = true;
         if outlet.gap == Gap::Closed {
             outlet.gap = Gap::Waiting;

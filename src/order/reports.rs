@@ -219,7 +219,11 @@ impl<P: Pen> FastExecutionPath<P> {
             return;
         }
         let kind = kind_for(entry, report);
-        self.apply_execution(slot, ExecutionReport { kind, ..*report }, now);
+        if kind == report.kind {
+            self.apply_execution(slot, report, now);
+        } else {
+            self.apply_execution(slot, &ExecutionReport { kind, ..*report }, now);
+        }
     }
 
     /// Whether an execution was not counted before. One without an id cannot be told from another:
@@ -268,13 +272,18 @@ impl<P: Pen> FastExecutionPath<P> {
 
     /// Journals a report of a known order, takes it into the order, and tells everybody what
     /// followed. There is room for it.
-    pub(super) fn apply_execution(&mut self, slot: SlotIndex, report: ExecutionReport, now: Nanos) {
-        self.pen.append(&Record::Execution(report), now);
+    pub(super) fn apply_execution(
+        &mut self,
+        slot: SlotIndex,
+        report: &ExecutionReport,
+        now: Nanos,
+    ) {
+        self.pen.append(&Record::Execution(*report), now);
         let entry = self.orders.entry_mut(slot);
         let before = entry.state;
-        let taken = match input_of(&report) {
+        let taken = match input_of(report) {
             Some(input) => entry.state.apply(input),
-            None => Ok(entry.note_sent(&report)),
+            None => Ok(entry.note_sent(report)),
         };
         let (id, kind) = (report.order_id, report.kind);
         let Ok(applied) = taken else {
@@ -290,7 +299,7 @@ impl<P: Pen> FastExecutionPath<P> {
         {
             entry.cancel_wanted = true;
         }
-        let (outcome, odd) = entry.settle_terms(&before, &report);
+        let (outcome, odd) = entry.settle_terms(&before, report);
         if !entry.holds_good() {
             entry.held = Held::Nothing;
         }
@@ -331,7 +340,7 @@ impl<P: Pen> FastExecutionPath<P> {
             self.anomaly(id, status, kind, now);
         }
         if news {
-            let event = event_of(&report, applied.unexpected);
+            let event = event_of(report, applied.unexpected);
             self.tell_stamped(slot, id, event, now, report.received_stamp);
         }
     }

@@ -4,6 +4,8 @@
 //! Owns: depth, high-water mark and refusals of each ring, readable from any thread.
 //! Never: spins; a full ring hands the message back.
 
+use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -80,7 +82,18 @@ pub struct Consumer<T> {
     depth: u64,
 }
 
-/// A ring of `capacity` messages and its gauge.
+/// Writes every slot once, so that no page is mapped by the first lap of messages.
+fn touch<T: Copy>(ring: &mut rtrb::Producer<T>) {
+    if let Ok(mut chunk) = ring.write_chunk_uninit(ring.slots()) {
+        let (first, second) = chunk.as_mut_slices();
+        for slot in first.iter_mut().chain(second) {
+            *black_box(slot) = MaybeUninit::zeroed();
+        }
+        // Dropped without a commit: no message was written.
+    }
+}
+
+/// A ring of `capacity` messages, every page of it in memory, and its gauge.
 ///
 /// # Panics
 /// When `capacity` is 0.
@@ -90,7 +103,8 @@ pub fn channel<T: Copy>(
     capacity: usize,
 ) -> (Producer<T>, Consumer<T>, Arc<RingGauge>) {
     assert!(capacity > 0, "a ring holds at least one message");
-    let (producer, consumer) = rtrb::RingBuffer::new(capacity);
+    let (mut producer, consumer) = rtrb::RingBuffer::new(capacity);
+    touch(&mut producer);
     let gauge = Arc::new(RingGauge {
         name: name.into(),
         capacity,
@@ -118,16 +132,21 @@ impl<T: Copy> Producer<T> {
     ///
     /// # Errors
     /// [`Full`] with the message; the refusal is counted.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, message: T) -> Result<(), Full<T>> {
         match self.ring.push(message) {
             Ok(()) => Ok(()),
             Err(rtrb::PushError::Full(message)) => {
-                self.refused += 1;
-                self.gauge.refused.store(self.refused, Ordering::Relaxed);
+                self.count_refusal();
                 Err(Full(message))
             }
         }
+    }
+
+    #[cold]
+    fn count_refusal(&mut self) {
+        self.refused += 1;
+        self.gauge.refused.store(self.refused, Ordering::Relaxed);
     }
 
     /// Whether `count` messages fit now. The reader's progress is looked up only when the cached figure is too small.
@@ -152,7 +171,7 @@ impl<T: Copy> Producer<T> {
 
 impl<T: Copy> Consumer<T> {
     /// Takes the oldest message.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<T> {
         self.ring.pop().ok()
     }

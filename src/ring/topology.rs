@@ -68,7 +68,10 @@ pub struct RingSpec {
 }
 
 macro_rules! topology {
-    ($($kind:ident $name:literal: $writer:literal -> $reader:literal, $message:literal, $capacity:literal, $full:ident;)*) => {
+    ($(
+        $kind:ident $name:literal: $writer:literal -> $reader:literal,
+        $message:literal, $capacity:literal, $full:ident;
+    )*) => {
         /// Every ring of the engine.
         pub const TOPOLOGY: &[RingSpec] = &[$(RingSpec {
             kind: RingKind::$kind,
@@ -82,12 +85,14 @@ macro_rules! topology {
     };
 }
 
+// Rings whose writer waits are as short as a few cycles' work: what passes through them stays in a core's cache, and
+// a longer queue would only hide that its reader is behind.
 topology! {
     PortRequests "port_requests": "port" -> "RISK", "PortCommand", 1024, Refuse;
-    Decisions "decisions": "RISK" -> "ORDER", "RiskDecision", 4096, Wait;
-    Exposure "exposure": "ORDER" -> "RISK", "Exposure", 8192, Wait;
-    BrokerCommands "broker_commands": "ORDER" -> "GATEWAY", "BrokerCommand", 4096, Wait;
-    BrokerReports "broker_reports": "GATEWAY" -> "ORDER", "BrokerReport", 8192, Wait;
+    Decisions "decisions": "RISK" -> "ORDER", "RiskDecision", 512, Wait;
+    Exposure "exposure": "ORDER" -> "RISK", "Exposure", 1024, Wait;
+    BrokerCommands "broker_commands": "ORDER" -> "GATEWAY", "BrokerCommand", 512, Wait;
+    BrokerReports "broker_reports": "GATEWAY" -> "ORDER", "BrokerReport", 1024, Wait;
     PortReports "port_reports": "ORDER" -> "port", "OrderReport", 4096, MarkLagged;
     MarketToPaper "market_to_paper": "MARKET" -> "GATEWAY", "MarketUpdate", 16384, Wait;
     DirtyInstruments "dirty_instruments": "MARKET" -> "RISK", "InstrumentId", 4096, Rescan;

@@ -1,7 +1,8 @@
 //! The RISK agent's duty cycle.
 //!
 //! Runs on: the RISK thread, or a composite that polls it.
-//! Owns: the rings around the gate and the order in which they are served: exposure, quotes, breakers, ports.
+//! Owns: the rings around the gate and the order in which they are served: exposure, quotes,
+//! breakers, ports.
 //! Never: takes a command for whose answer there is no room.
 
 use std::sync::Arc;
@@ -155,7 +156,8 @@ impl RiskAgent {
             let waiting = self.rings.ports[port].available().min(COMMANDS);
             for taken in 0..waiting {
                 if !self.rings.decisions.has_room(RiskGate::RECORDS_AT_ONCE) {
-                    // A port that had its turn goes to the end of the line, one that had none is next.
+                    // A port that had its turn goes to the end of the line, one that had none is
+                    // next.
                     self.turn = if taken > 0 { (port + 1) % ports } else { port };
                     return served;
                 }

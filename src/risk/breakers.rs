@@ -1,7 +1,9 @@
-//! Controls 7 and 8: daily loss from the start of the trading date, drawdown from the highest equity.
+//! Controls 7 and 8: daily loss from the start of the trading date, drawdown from the highest
+//! equity.
 //!
 //! Runs on: the RISK agent, once a cycle in which equity moved.
-//! Owns: both baselines, the equity at which each breaker trips, and the records that the journal still lacks.
+//! Owns: both baselines, the equity at which each breaker trips, and the records that the journal
+//! still lacks.
 //! Never: takes a baseline from an incomplete equity, or a second one on the same trading date.
 
 use crate::types::{Money, Nanos, Ratio, Refusal, RefusalCode, RiskRecord, decimal};
@@ -24,8 +26,8 @@ pub(super) struct Breakers {
     is_mark_unrecorded: bool,
 }
 
-/// `baseline` less `ratio` of it, the loss rounded up, so that a loss of exactly the limit trips. Beyond the range of
-/// numbers every equity is at the floor.
+/// `baseline` less `ratio` of it, the loss rounded up, so that a loss of exactly the limit trips.
+/// Beyond the range of numbers every equity is at the floor.
 fn floor_of(baseline: Money, ratio: Ratio) -> Money {
     checked_floor(baseline, ratio).unwrap_or(Money::from_units(i128::MAX))
 }
@@ -91,7 +93,8 @@ impl Breakers {
         });
     }
 
-    /// Whether a loss limit is configured: then no order that adds risk passes on an unknown equity.
+    /// Whether a loss limit is configured: then no order that adds risk passes on an unknown
+    /// equity.
     pub(super) const fn is_armed(&self) -> bool {
         self.max_daily_loss.is_some() || self.max_drawdown.is_some()
     }
@@ -116,7 +119,8 @@ impl Breakers {
         }
     }
 
-    /// Compares a complete equity with both limits and raises the mark. Returns the first limit that it reached.
+    /// Compares a complete equity with both limits and raises the mark. Returns the first limit
+    /// that it reached.
     pub(super) fn evaluate(&mut self, equity: Money) -> Option<Latch> {
         if self.high_water_mark.is_some_and(|mark| equity > mark) {
             self.set_mark(equity);

@@ -1,4 +1,5 @@
-//! Control 3: the reference price, the collar around it, and the price that exposure is reserved at.
+//! Control 3: the reference price, the collar around it, and the price that exposure is reserved
+//! at.
 //!
 //! Runs on: the RISK agent.
 //! Owns: the rounding: limits of market orders never beyond the collar, risk prices upward.
@@ -52,7 +53,8 @@ pub(super) struct Collar {
 const ARITHMETIC: Refusal = Refusal::plain(RefusalCode::Arithmetic);
 const BASIS: u64 = 10_000;
 
-/// `bps` basis points of `price`: whole units, and whether something was cut off. `None` on overflow.
+/// `bps` basis points of `price`: whole units, and whether something was cut off. `None` on
+/// overflow.
 fn share(price: Price, bps: u32) -> Option<(i64, bool)> {
     let units = u64::try_from(price.units()).ok()?;
     let rest = (units % BASIS) * u64::from(bps);
@@ -67,8 +69,8 @@ pub(super) fn raised(price: Price, bps: u32) -> Option<Price> {
     price.checked_add(Price::from_units(whole.checked_add(i64::from(cut))?))
 }
 
-/// The limit at `bps` from `reference` on the aggressive side, on the tick and never beyond the band. `None` when no
-/// positive tick lies there.
+/// The limit at `bps` from `reference` on the aggressive side, on the tick and never beyond the
+/// band. `None` when no positive tick lies there.
 fn collar_limit(reference: Price, side: Side, bps: u32, rule: &InstrumentRule) -> Option<Price> {
     // Cutting the share off keeps both bounds inside the band.
     let (whole, _) = share(reference, bps)?;
@@ -128,8 +130,8 @@ impl Collar {
 
     /// The limit price that a market order is sent with.
     ///
-    /// It lies at the collar. Where the spread is so wide that the touch lies beyond, the order is refused, but a
-    /// reducing one goes at the touch: an order that closes must stay marketable.
+    /// It lies at the collar. Where the spread is so wide that the touch lies beyond, the order is
+    /// refused, but a reducing one goes at the touch: an order that closes must stay marketable.
     pub(super) fn market_limit(
         self,
         side: Side,
@@ -161,8 +163,8 @@ impl Collar {
         }
     }
 
-    /// The price that exposure is reserved at: nothing that the order can trade at while the market stays within the
-    /// collar costs more.
+    /// The price that exposure is reserved at: nothing that the order can trade at while the market
+    /// stays within the collar costs more.
     #[inline(always)]
     pub(super) fn risk_price(self, order: &Order, reference: Price) -> Result<Price, Refusal> {
         let raise = |price| raised(price, self.bps).ok_or(ARITHMETIC);
@@ -183,7 +185,8 @@ impl Collar {
     }
 }
 
-/// Whether a market order goes out as a limit order at the collar: not in auctions, which have no touch to cross.
+/// Whether a market order goes out as a limit order at the collar: not in auctions, which have no
+/// touch to cross.
 pub(super) const fn is_collared(order: &Order) -> bool {
     matches!(order.order_type, OrderType::Market)
         && !matches!(order.time_in_force, TimeInForce::Opg | TimeInForce::Cls)

@@ -1,7 +1,8 @@
 //! Operators' words, baselines by date, and the breakers' turn once a cycle.
 //!
 //! Runs on: the RISK agent.
-//! Owns: the order of effect and record: a tightening acts first, a loosening is on its way to the journal first.
+//! Owns: the order of effect and record: a tightening acts first, a loosening is on its way to the
+//! journal first.
 //! Never: lifts a latch while equity is not known: there would be no baseline to go on from.
 
 use crate::types::{ControlRequest, Nanos, RiskRecord, Scope};
@@ -12,8 +13,8 @@ impl RiskGate {
     /// The most records that one operator's word writes.
     pub(super) const RECORDS_AT_ONCE: usize = 4;
 
-    /// Takes the baselines of a new trading date; before the cycle's quotes, so that the day begins with the marks
-    /// that the last one ended with.
+    /// Takes the baselines of a new trading date; before the cycle's quotes, so that the day begins
+    /// with the marks that the last one ended with.
     pub fn roll(&mut self, now: Nanos) {
         let date = self.session.at(now).date;
         if self
@@ -26,7 +27,8 @@ impl RiskGate {
         }
     }
 
-    /// Compares equity with the loss limits if it moved, and halts the firm at once where one is reached.
+    /// Compares equity with the loss limits if it moved, and halts the firm at once where one is
+    /// reached.
     pub fn watch(&mut self, now: Nanos) {
         if !self.book.equity.has_moved {
             return;
@@ -42,7 +44,8 @@ impl RiskGate {
         }
     }
 
-    /// The next fact that the journal lacks, if any: to be handed back to [`recorded`](Self::recorded).
+    /// The next fact that the journal lacks, if any: to be handed back to
+    /// [`recorded`](Self::recorded).
     pub(super) fn unrecorded(&self, now: Nanos) -> Option<RiskRecord> {
         if self.is_latch_unrecorded {
             return Some(self.states.record(Scope::Firm, now));
@@ -58,9 +61,9 @@ impl RiskGate {
         self.breakers.recorded(record);
     }
 
-    /// Does what an operator says. `write` takes the records, at most [`Self::RECORDS_AT_ONCE`]. A word that cannot
-    /// be followed (loosening a latched firm, a reset without equity) changes nothing, and the record says what
-    /// still holds.
+    /// Does what an operator says. `write` takes the records, at most [`Self::RECORDS_AT_ONCE`]. A
+    /// word that cannot be followed (loosening a latched firm, a reset without equity) changes
+    /// nothing, and the record says what still holds.
     pub(super) fn control(
         &mut self,
         now: Nanos,

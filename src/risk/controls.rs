@@ -1,4 +1,5 @@
-//! The single comparisons of the gate: quantity, notional, quote, open orders, shorts, position, buying power.
+//! The single comparisons of the gate: quantity, notional, quote, open orders, shorts, position,
+//! buying power.
 //!
 //! Runs on: the RISK agent.
 //! Owns: what each control compares, and the two numbers that its refusal carries.
@@ -189,6 +190,10 @@ impl RiskGate {
             .equity
             .kind(case.broker)
             .ok_or(Refusal::plain(RefusalCode::NoAccount))?;
+        // Another broker's account that is not known yet leaves the loss limits blind.
+        if self.breakers.is_armed() && self.book.equity.total().is_none() {
+            return Err(Refusal::plain(RefusalCode::EquityUnknown));
+        }
         let may_short = self.limits.allow_short && kind == AccountKind::Margin && rule.shortable;
         if side == Side::Sell && worst > 0 && !may_short {
             let code = RefusalCode::ShortNotAllowed;

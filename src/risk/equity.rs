@@ -1,14 +1,17 @@
 //! Cash, adverse marks and equity, kept up to date by differences.
 //!
 //! Runs on: the RISK agent.
-//! Owns: each broker's cash, what its positions are worth at adverse marks (bid for longs, ask for shorts), and the
-//! buying power that follows (control 6).
-//! Never: walks positions on a hot path: a fill costs one difference, a quote one per broker that holds the symbol.
+//! Owns: each broker's cash, what its positions are worth at adverse marks (bid for longs, ask for
+//! shorts), and the buying power that follows (control 6).
+//! Never: walks positions on a hot path: a fill costs one difference, a quote one per broker that
+//! holds the symbol.
 
 use crate::types::{
     AccountKind, AccountSnapshot, BrokerId, Money, Price, Quantity, Quote, QuoteCondition, Ratio,
     decimal,
 };
+
+use crate::types::touched;
 
 /// A ratio in lowest terms: whole multiples cost no division.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +40,8 @@ impl Fraction {
             return Some(units);
         }
         let numerator = i128::from(self.numerator);
-        // Below 2^95 times at most 2^31 fits; the checked product of any two is several times dearer.
+        // Below 2^95 times at most 2^31 fits; the checked product of any two is several times
+        // dearer.
         let product = if units.unsigned_abs() >> 95 == 0 && self.numerator >> 31 == 0 {
             units.wrapping_mul(numerator)
         } else {
@@ -124,7 +128,7 @@ impl EquityBook {
         };
         Self {
             accounts: vec![account; usize::from(brokers)].into_boxed_slice(),
-            marks: vec![Mark::default(); instruments].into_boxed_slice(),
+            marks: touched(Mark::default(), instruments),
             haircut: Fraction::of(haircut),
             total: 0,
             without_cash: usize::from(brokers),
@@ -188,7 +192,8 @@ impl EquityBook {
         account.has_terms.then_some(account.kind)
     }
 
-    /// A position changed and money moved. A symbol without any mark is marked at the fill's own price.
+    /// A position changed and money moved. A symbol without any mark is marked at the fill's own
+    /// price.
     pub(super) fn move_position(
         &mut self,
         broker: BrokerId,
@@ -236,8 +241,8 @@ impl EquityBook {
         }
     }
 
-    /// Takes a quote: `positions` are the brokers' positions of the instrument. A quote that is locked, crossed or
-    /// one-sided leaves the last good marks.
+    /// Takes a quote: `positions` are the brokers' positions of the instrument. A quote that is
+    /// locked, crossed or one-sided leaves the last good marks.
     pub(super) fn mark<'a>(
         &mut self,
         instrument: usize,
@@ -285,14 +290,16 @@ impl EquityBook {
         self.provisional > 0
     }
 
-    /// Equity over all brokers; `None` until every broker's cash and every held position's price are known.
+    /// Equity over all brokers; `None` until every broker's cash and every held position's price
+    /// are known.
     pub(super) fn total(&self) -> Option<Money> {
         let known = self.without_cash == 0 && self.provisional == 0 && !self.is_broken;
         known.then_some(Money::from_units(self.total))
     }
 
-    /// What a broker's account lets its open orders hold in all: cash, or on margin the multiple of equity that
-    /// positions have not used; of it the share that the haircut leaves. `None` on overflow.
+    /// What a broker's account lets its open orders hold in all: cash, or on margin the multiple of
+    /// equity that positions have not used; of it the share that the haircut leaves. `None` on
+    /// overflow.
     #[inline(always)]
     pub(super) fn buying_power(&self, broker: BrokerId) -> Option<Money> {
         let account = &self.accounts[broker.index()];

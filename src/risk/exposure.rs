@@ -1,7 +1,8 @@
 //! Worst-case exposure: positions, what open orders may still add, and the money they hold.
 //!
 //! Runs on: the RISK agent.
-//! Owns: one cell per instrument and broker, the holds, the order table; every claim is released exactly as taken.
+//! Owns: one cell per instrument and broker, the holds, the order table; every claim is released
+//! exactly as taken.
 //! Never: lets a fill pass by: an unknown or finished order's fill moves the position all the same.
 
 use crate::types::{
@@ -12,6 +13,7 @@ use crate::types::{
 use super::equity::{EquityBook, cash_of_fill};
 use super::limits::RiskSettings;
 use super::orders::{Claim, RiskOrder, Terms};
+use crate::types::touched;
 
 /// One broker's position of one instrument and what its open orders may make of it; one cache line.
 #[repr(align(64))]
@@ -25,19 +27,20 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// The worst case in the direction of `side`: the position, counted that way round, if every open order of that
-    /// side fills and no other does.
+    /// The worst case in the direction of `side`: the position, counted that way round, if every
+    /// open order of that side fills and no other does.
     ///
-    /// It is all that the controls of exposure need of a cell. After an order of the same side it must not exceed the
-    /// position limit; above zero on the selling side it is a short position; and at zero or below the order provably
-    /// reduces, because then the position lies on the other side of flat and even all open orders of this side
-    /// together cannot turn it around.
+    /// It is all that the controls of exposure need of a cell. After an order of the same side it
+    /// must not exceed the position limit; above zero on the selling side it is a short position;
+    /// and at zero or below the order provably reduces, because then the position lies on the other
+    /// side of flat and even all open orders of this side together cannot turn it around.
     #[inline(always)]
     pub(super) fn toward(&self, side: Side) -> i128 {
         i128::from(self.position) * sign(side) + self.open[side as usize]
     }
 
-    /// How much more of `side` could trade and still only shrink the position; 0 where there is nothing to close.
+    /// How much more of `side` could trade and still only shrink the position; 0 where there is
+    /// nothing to close.
     pub(super) fn closable(&self, side: Side) -> Quantity {
         let closable = (-self.toward(side)).clamp(0, i128::from(i64::MAX));
         Quantity::from_units(closable as i64)
@@ -57,6 +60,8 @@ pub(super) struct ExposureBook {
     holds: Box<[i128]>,
     open_by_strategy: Box<[u32]>,
     pub(super) orders: OrderSlab<RiskOrder>,
+    /// The terms of a replace under way, by slot of the order.
+    changes: Box<[Terms]>,
     pub(super) equity: EquityBook,
 }
 
@@ -66,11 +71,12 @@ impl ExposureBook {
         let instruments = settings.instruments.len();
         let brokers = usize::from(settings.brokers);
         let mut book = Self {
-            cells: vec![Cell::default(); instruments * brokers].into_boxed_slice(),
+            cells: touched(Cell::default(), instruments * brokers),
             brokers,
             holds: vec![0; brokers].into_boxed_slice(),
             open_by_strategy: vec![0; StrategyId::MAX_COUNT].into_boxed_slice(),
             orders: OrderSlab::new(settings.capacity, settings.ports),
+            changes: touched(Terms::NONE, settings.capacity),
             equity: EquityBook::new(settings.brokers, instruments, settings.haircut),
         };
         for account in &recovered.accounts {
@@ -96,7 +102,8 @@ impl ExposureBook {
         book
     }
 
-    /// Takes a working order back. Whether it provably reduces is decided anew, in the order of the list.
+    /// Takes a working order back. Whether it provably reduces is decided anew, in the order of the
+    /// list.
     fn restore(&mut self, recovered: &RecoveredOrder) {
         let approved = &recovered.approved;
         let state = &recovered.state;
@@ -111,21 +118,31 @@ impl ExposureBook {
         }
         let cell = self.cell(approved.broker, order.instrument);
         let needs_power = cell.toward(order.side) + i128::from(exposed.units()) > 0;
-        let strategy = approved.request.strategy;
-        let price = approved.risk_price;
-        let mut kept = RiskOrder::new(order, price, strategy, approved.broker, needs_power);
-        kept.filled = state.filled();
-        kept.is_collared = approved.collar.is_some();
-        if state.pending_quantity().is_positive() {
-            kept = kept.changing_to(&Terms {
-                quantity: state.pending_quantity(),
-                ..kept.terms()
-            });
-        }
+        let kept = RiskOrder {
+            order,
+            risk_price: approved.risk_price,
+            filled: state.filled(),
+            strategy: approved.request.strategy,
+            broker: approved.broker,
+            needs_power,
+            is_changing: false,
+            is_collared: approved.collar.is_some(),
+        };
+        let id = recovered.order_id();
         assert!(
-            self.reserve(recovered.order_id(), &kept),
+            self.reserve(id, &kept),
             "room for every recovered order, of known ports"
         );
+        if state.pending_quantity().is_positive() {
+            // The journal keeps the new total; the price of the reservation stays as it was.
+            let terms = Terms {
+                quantity: state.pending_quantity(),
+                order_type: order.order_type,
+                risk_price: kept.risk_price,
+                needs_power,
+            };
+            self.begin_change(id, &terms);
+        }
     }
 
     pub(super) const fn brokers(&self) -> usize {
@@ -140,6 +157,13 @@ impl ExposureBook {
     #[inline(always)]
     pub(super) fn cell(&self, broker: BrokerId, instrument: InstrumentId) -> &Cell {
         &self.cells[instrument.index() * self.brokers + broker.index()]
+    }
+
+    /// Asks for the cache line of an instrument's first cell; the id may be unknown.
+    #[inline(always)]
+    pub(super) fn touch(&self, instrument: InstrumentId) {
+        let first = self.cells.get(instrument.index() * self.brokers);
+        std::hint::black_box(first.map(|cell| cell.position));
     }
 
     #[inline(always)]
@@ -193,21 +217,42 @@ impl ExposureBook {
         if self.orders.insert(id, *order).is_err() {
             return false;
         }
-        self.move_claim(order, Claim::default(), order.claim());
+        self.move_claim(order, Claim::default(), order.claim(&Terms::NONE));
         self.cell_mut(order.broker, order.order.instrument)
             .open_orders += 1;
         self.open_by_strategy[order.strategy.index()] += 1;
         true
     }
 
-    /// Puts a changed order in the place of the old one and moves the claims by the difference.
-    pub(super) fn update(&mut self, id: OrderId, order: RiskOrder) {
-        let Some(kept) = self.orders.get_mut(id) else {
+    /// Changes a working order and moves what it claims by the difference; unknown ones have
+    /// nothing to change.
+    fn update(&mut self, id: OrderId, change: impl FnOnce(&mut RiskOrder, &mut Terms)) {
+        let Some(slot) = self.orders.find(id) else {
             return;
         };
-        let before = kept.claim();
-        *kept = order;
-        self.move_claim(&order, before, order.claim());
+        let terms = &mut self.changes[slot.index()];
+        let order = self.orders.value_mut(slot);
+        let before = order.claim(terms);
+        change(order, terms);
+        let (order, after) = (*order, order.claim(terms));
+        self.move_claim(&order, before, after);
+    }
+
+    /// A replace is under way: from now on the larger of old and new terms counts.
+    pub(super) fn begin_change(&mut self, id: OrderId, new: &Terms) {
+        self.update(id, |order, terms| {
+            *terms = *new;
+            order.is_changing = true;
+        });
+    }
+
+    fn end_change(&mut self, id: OrderId, accepted: bool) {
+        self.update(id, |order, terms| {
+            if order.is_changing && accepted {
+                order.adopt(terms);
+            }
+            order.is_changing = false;
+        });
     }
 
     /// Takes what ORDER says. Links are the gate's own.
@@ -226,19 +271,14 @@ impl ExposureBook {
                 self.fill(broker, instrument, side.signed(quantity), price, fee);
                 if done {
                     self.close(order_id);
-                } else if let Some(&order) = self.orders.get(order_id) {
-                    let mut order = order;
-                    order.filled = order.filled.checked_add(quantity).unwrap_or(Quantity::MAX);
-                    self.update(order_id, order);
+                } else {
+                    self.update(order_id, |order, _| {
+                        order.filled = order.filled.checked_add(quantity).unwrap_or(Quantity::MAX);
+                    });
                 }
             }
             Exposure::Closed { order_id } => self.close(order_id),
-            Exposure::ReplaceDone { order_id, accepted } => {
-                if let Some(order) = self.orders.get(order_id) {
-                    let changed = order.changed(accepted);
-                    self.update(order_id, changed);
-                }
-            }
+            Exposure::ReplaceDone { order_id, accepted } => self.end_change(order_id, accepted),
             Exposure::Account(snapshot) => {
                 if snapshot.broker.index() < self.brokers {
                     self.equity.set_account(&snapshot);
@@ -279,10 +319,13 @@ impl ExposureBook {
 
     /// Releases all that an order claims; unknown and finished ones claim nothing.
     fn close(&mut self, id: OrderId) {
-        let Some(order) = self.orders.remove(id) else {
+        let Some(slot) = self.orders.find(id) else {
             return;
         };
-        self.move_claim(&order, order.claim(), Claim::default());
+        let order = *self.orders.value(slot);
+        let claim = order.claim(&self.changes[slot.index()]);
+        self.orders.remove(id);
+        self.move_claim(&order, claim, Claim::default());
         self.cell_mut(order.broker, order.order.instrument)
             .open_orders -= 1;
         self.open_by_strategy[order.strategy.index()] -= 1;

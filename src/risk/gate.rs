@@ -15,7 +15,7 @@ use crate::types::{
 
 use super::breakers::Breakers;
 use super::collar::{Collar, Reference, is_collared};
-use super::duplicates::{DuplicateKey, DuplicateTable};
+use super::duplicates::{Bucket, DuplicateKey, DuplicateTable};
 use super::exposure::{Cell, ExposureBook};
 use super::limits::{Access, InstrumentRule, RiskSettings};
 use super::orders::{Claim, RiskOrder};
@@ -42,7 +42,7 @@ pub struct RiskGate {
     epoch: u32,
     strategies: u8,
     last_sequence: Box<[u64]>,
-    board: BoardReader,
+    pub(super) board: BoardReader,
     kill: Arc<KillWord>,
     pub(super) session: SessionView,
     pub(super) routing: RoutingTable,
@@ -85,7 +85,7 @@ struct Plan {
     collar: Option<Price>,
     is_reducing: bool,
     /// Where the duplicate check will find it, if it is one that may be looked for.
-    bucket: Option<usize>,
+    bucket: Option<Bucket>,
 }
 
 pub(super) const ARITHMETIC: Refusal = Refusal::plain(RefusalCode::Arithmetic);
@@ -96,7 +96,8 @@ pub(super) const fn invalid(error: OrderShapeError) -> Refusal {
 }
 
 impl RiskGate {
-    /// A gate with these settings over what was recovered; links are down until [`apply`](Self::apply) says otherwise.
+    /// A gate with these settings over what was recovered; links are down until
+    /// [`apply`](Self::apply) says otherwise.
     ///
     /// # Panics
     /// When a setting is out of its range, or the recovered orders do not fit.
@@ -158,11 +159,12 @@ impl RiskGate {
         }
     }
 
-    /// Checks a new order and, if it passes every control, reserves its exposure. `risk_offset` of the approval is
-    /// left at 0: the gate reads no clock.
+    /// Checks a new order and, if it passes every control, reserves its exposure. `risk_offset` of
+    /// the approval is left at 0: the gate reads no clock.
     ///
     /// # Errors
-    /// The first control that does not pass, with the two numbers compared. Nothing is reserved then; the id is spent.
+    /// The first control that does not pass, with the two numbers compared. Nothing is reserved
+    /// then; the id is spent.
     #[inline(never)]
     pub fn check(&mut self, now: Nanos, request: &OrderRequest) -> Result<ApprovedOrder, Refusal> {
         let plan = match self.evaluate(now, request) {
@@ -276,8 +278,7 @@ impl RiskGate {
 
     /// The market as the order meets it.
     #[inline(always)]
-    pub(super) fn look(&self, now: Nanos, session: Session, instrument: InstrumentId) -> Look {
-        let market = self.board.read(instrument);
+    pub(super) fn look(&self, now: Nanos, session: Session, market: MarketSnapshot) -> Look {
         let freshness = self.freshness(now, session, &market);
         let reference = Reference::of(&market, freshness.is_ok());
         Look {
@@ -287,13 +288,22 @@ impl RiskGate {
         }
     }
 
-    /// Every control, in order; changes nothing but the port's last id and the kept session phase.
+    /// Every control, in order; changes nothing but the port's last id and what only follows the
+    /// time.
     #[inline(always)]
     fn evaluate(&mut self, now: Nanos, request: &OrderRequest) -> Result<Plan, Refusal> {
         self.spend(request.order_id)?;
+        if let Some(table) = &mut self.duplicates {
+            table.expire(now);
+        }
         let session = self.session.at(now);
         let this = &*self;
         let order = &request.order;
+        // First, so that these cache lines are under way together while the checks that need none of
+        // them are made.
+        let expected = this.bucket(order, request.strategy);
+        this.book.touch(order.instrument);
+        let market = this.board.read(order.instrument);
         this.admit_strategy(request.strategy)?;
         order.validate().map_err(invalid)?;
         let rule = this.rule(order.instrument)?;
@@ -312,7 +322,7 @@ impl RiskGate {
             strategy: request.strategy,
             broker,
             cell,
-            look: this.look(now, session, order.instrument),
+            look: this.look(now, session, market),
         };
         let (risk_price, collar) = if is_reducing {
             this.price_reducing(&case, rule)?
@@ -322,7 +332,8 @@ impl RiskGate {
         let mut bucket = None;
         if !is_reducing {
             case.admit_quote()?;
-            bucket = this.check_duplicate(&case)?;
+            this.check_duplicate(&case, expected)?;
+            bucket = expected;
             this.check_rates(&case)?;
             this.check_open_orders(&case)?;
             let claim = Claim {
@@ -352,7 +363,8 @@ impl RiskGate {
             .ok_or(Refusal::plain(RefusalCode::UnknownInstrument))
     }
 
-    /// Reduce-only orders, reduce-only states, and the allowed list, for an order that could add risk.
+    /// Reduce-only orders, reduce-only states, and the allowed list, for an order that could add
+    /// risk.
     #[inline(always)]
     pub(super) fn admit_adding(
         &self,
@@ -379,8 +391,8 @@ impl RiskGate {
         }
     }
 
-    /// A market order that reduces goes at the collar where a fresh quote says where that is, else as it is: it
-    /// needs no money, and what closes must stay marketable.
+    /// A market order that reduces goes at the collar where a fresh quote says where that is, else
+    /// as it is: it needs no money, and what closes must stay marketable.
     pub(super) fn price_reducing(
         &self,
         case: &Case<'_>,
@@ -436,15 +448,22 @@ impl RiskGate {
     }
 
     #[inline(always)]
-    fn check_duplicate(&self, case: &Case<'_>) -> Result<Option<usize>, Refusal> {
-        let Some(table) = &self.duplicates else {
-            return Ok(None);
-        };
-        if case.order.flags.contains(OrderFlags::ALLOW_DUPLICATE) {
-            return Ok(None);
+    fn check_duplicate(&self, case: &Case<'_>, bucket: Option<Bucket>) -> Result<(), Refusal> {
+        match (&self.duplicates, bucket) {
+            (Some(table), Some(bucket)) => {
+                let key = DuplicateKey::of(case.order, case.strategy);
+                table.check(&key, bucket, case.now)
+            }
+            _ => Ok(()),
         }
-        let key = DuplicateKey::of(case.order, case.strategy);
-        table.check(&key, case.now).map(Some)
+    }
+
+    /// Where the duplicate check will look for an order, if it has to.
+    #[inline(always)]
+    fn bucket(&self, order: &Order, strategy: StrategyId) -> Option<Bucket> {
+        let table = self.duplicates.as_ref()?;
+        let is_checked = !order.flags.contains(OrderFlags::ALLOW_DUPLICATE);
+        is_checked.then(|| table.bucket(&DuplicateKey::of(order, strategy)))
     }
 
     #[inline(always)]
@@ -476,17 +495,20 @@ impl RiskGate {
         }
     }
 
-    /// Takes the exposure, the tokens and the memory of an order that passed; `false` and nothing taken without room.
+    /// Takes the exposure, the tokens and the memory of an order that passed; `false` and nothing
+    /// taken without room.
     #[inline(always)]
     fn commit(&mut self, now: Nanos, request: &OrderRequest, plan: &Plan) -> bool {
-        let mut kept = RiskOrder::new(
-            request.order,
-            plan.risk_price,
-            request.strategy,
-            plan.broker,
-            !plan.is_reducing,
-        );
-        kept.is_collared = plan.collar.is_some();
+        let kept = RiskOrder {
+            order: request.order,
+            risk_price: plan.risk_price,
+            filled: Quantity::ZERO,
+            strategy: request.strategy,
+            broker: plan.broker,
+            needs_power: !plan.is_reducing,
+            is_changing: false,
+            is_collared: plan.collar.is_some(),
+        };
         if !self.book.reserve(request.order_id, &kept) {
             return false;
         }

@@ -21,7 +21,8 @@ pub enum Access {
     Allowed = 2,
 }
 
-/// What RISK knows of an instrument.
+/// What RISK knows of an instrument; never across two cache lines.
+#[repr(align(32))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InstrumentRule {
     /// Price step at or above one currency unit.
@@ -66,8 +67,8 @@ pub struct RateLimit {
     pub count: u32,
     /// Length of the window in nanoseconds.
     pub window_ns: u64,
-    /// Cancels and reducing orders that fit into the window beside `count`. They are never refused; those beyond
-    /// the reserve take room from new orders, never the other way round.
+    /// Cancels and reducing orders that fit into the window beside `count`. They are never refused;
+    /// those beyond the reserve take room from new orders, never the other way round.
     pub cancel_reserve: u32,
 }
 
@@ -75,7 +76,8 @@ impl RateLimit {
     /// The longest window count: each slot is eight bytes.
     pub const MAX_COUNT: u32 = 1 << 20;
 
-    /// `count` orders in `window_ns`, and a quarter of it (at least one) beside it for cancels: a fifth of all.
+    /// `count` orders in `window_ns`, and a quarter of it (at least one) beside it for cancels: a
+    /// fifth of all.
     #[must_use]
     pub const fn new(count: u32, window_ns: u64) -> Self {
         Self {
@@ -91,8 +93,9 @@ impl RateLimit {
 pub struct StrategyLimits {
     /// Largest order.
     pub max_order_quantity: Option<Quantity>,
-    /// Worst-case position per broker and symbol that an order of this strategy may build up to. The position
-    /// counts whole, whoever built it, so that a restart (which does not know who did) changes nothing.
+    /// Worst-case position per broker and symbol that an order of this strategy may build up to.
+    /// The position counts whole, whoever built it, so that a restart (which does not know who did)
+    /// changes nothing.
     pub max_position: Option<Quantity>,
 }
 
@@ -115,8 +118,8 @@ pub struct RiskSettings {
     pub max_order_quantity: Quantity,
     /// Control 2.
     pub max_order_notional: Option<Money>,
-    /// Control 3, in basis points (1 to 9,999): how far beyond the reference a limit order may be on its aggressive
-    /// side, and where the limit of a market order is put.
+    /// Control 3, in basis points (1 to 9,999): how far beyond the reference a limit order may be
+    /// on its aggressive side, and where the limit of a market order is put.
     pub collar_bps: u32,
     /// Control 3, in basis points: how far from the reference a limit order may be on either side.
     pub outer_collar_bps: u32,
@@ -153,10 +156,10 @@ pub struct RiskSettings {
 }
 
 impl RiskSettings {
-    /// The defaults, for these instruments, brokers, strategies and ports: orders of 10,000 and positions of 50,000
-    /// shares, a collar of 500 and an outer band of 5,000 basis points, 10,000 open orders, duplicates within
-    /// 500 ms, a feed silence of 15 s, all of the buying power, short sales allowed; no notional limit, loss limit,
-    /// rate or quote age.
+    /// The defaults, for these instruments, brokers, strategies and ports: orders of 10,000 and
+    /// positions of 50,000 shares, a collar of 500 and an outer band of 5,000 basis points, 10,000
+    /// open orders, duplicates within 500 ms, a feed silence of 15 s, all of the buying power,
+    /// short sales allowed; no notional limit, loss limit, rate or quote age.
     #[must_use]
     pub fn new(
         epoch: BootEpoch,

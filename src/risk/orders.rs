@@ -1,4 +1,5 @@
-//! What RISK keeps of a working order: what it may still trade, at what price, and whether that needs money.
+//! What RISK keeps of a working order: what it may still trade, at what price, and whether that
+//! needs money.
 //!
 //! Runs on: the RISK agent.
 //! Owns: the larger of old and new terms while a replace is under way.
@@ -20,29 +21,45 @@ pub(super) struct Terms {
     pub(super) needs_power: bool,
 }
 
-/// See the module. `order.quantity` and `order.order_type` are the terms in force.
+impl Terms {
+    /// No terms: what the table of changes begins with.
+    pub(super) const NONE: Self = Self {
+        quantity: Quantity::ZERO,
+        order_type: OrderType::Market,
+        risk_price: Price::ZERO,
+        needs_power: false,
+    };
+}
+
+/// See the module. One cache line; the terms of a replace under way lie in a table beside.
+#[repr(align(64))]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RiskOrder {
+    /// With the quantity and the type in force.
     pub(super) order: Order,
     pub(super) risk_price: Price,
     pub(super) filled: Quantity,
-    /// The terms of a replace under way; meaningful while `is_changing`.
-    new_quantity: Quantity,
-    new_risk_price: Price,
-    new_type: OrderType,
     pub(super) strategy: StrategyId,
     pub(super) broker: BrokerId,
+    pub(super) needs_power: bool,
+    /// A replace is under way.
     pub(super) is_changing: bool,
     /// Sent as a limit order although a market order was asked for.
     pub(super) is_collared: bool,
-    needs_power: bool,
-    new_needs_power: bool,
 }
 
 impl Default for RiskOrder {
     fn default() -> Self {
-        let blank = Order::market(InstrumentId(0), Side::Buy, Quantity::ZERO);
-        Self::new(blank, Price::ZERO, StrategyId(0), BrokerId(0), false)
+        Self {
+            order: Order::market(InstrumentId(0), Side::Buy, Quantity::ZERO),
+            risk_price: Price::ZERO,
+            filled: Quantity::ZERO,
+            strategy: StrategyId(0),
+            broker: BrokerId(0),
+            needs_power: false,
+            is_changing: false,
+            is_collared: false,
+        }
     }
 }
 
@@ -56,92 +73,35 @@ pub(super) struct Claim {
 }
 
 impl RiskOrder {
-    pub(super) const fn new(
-        order: Order,
-        risk_price: Price,
-        strategy: StrategyId,
-        broker: BrokerId,
-        needs_power: bool,
-    ) -> Self {
-        Self {
-            order,
-            risk_price,
-            filled: Quantity::ZERO,
-            new_quantity: Quantity::ZERO,
-            new_risk_price: Price::ZERO,
-            new_type: OrderType::Market,
-            strategy,
-            broker,
-            is_changing: false,
-            is_collared: false,
-            needs_power,
-            new_needs_power: false,
-        }
-    }
-
-    /// The terms in force.
-    pub(super) const fn terms(&self) -> Terms {
-        Terms {
-            quantity: self.order.quantity,
-            order_type: self.order.order_type,
-            risk_price: self.risk_price,
-            needs_power: self.needs_power,
-        }
-    }
-
-    /// What it holds: of two sets of terms the larger quantity, the larger price, and money if either needs it.
+    /// What it holds: of two sets of terms the larger quantity, the larger price, and money if
+    /// either needs it. `change` counts while a replace is under way only.
     #[inline(always)]
-    pub(super) fn claim(&self) -> Claim {
-        if !self.is_changing {
-            return claim_of(
-                self.order.quantity,
-                self.filled,
-                self.risk_price,
-                self.needs_power,
-            );
+    pub(super) fn claim(&self, change: &Terms) -> Claim {
+        let (mut total, mut price) = (self.order.quantity, self.risk_price);
+        let mut needs_power = self.needs_power;
+        if self.is_changing {
+            total = total.max(change.quantity);
+            price = price.max(change.risk_price);
+            needs_power |= change.needs_power;
         }
-        claim_of(
-            self.order.quantity.max(self.new_quantity),
-            self.filled,
-            self.risk_price.max(self.new_risk_price),
-            self.needs_power || self.new_needs_power,
-        )
+        let remaining = total.saturating_sub_to_zero(self.filled);
+        Claim {
+            remaining: remaining.units(),
+            hold: if needs_power {
+                price.notional(remaining)
+            } else {
+                Money::ZERO
+            },
+        }
     }
 
-    /// The same order with a replace to `terms` under way.
-    pub(super) const fn changing_to(mut self, terms: &Terms) -> Self {
-        self.is_changing = true;
-        self.new_quantity = terms.quantity;
-        self.new_type = terms.order_type;
-        self.new_risk_price = terms.risk_price;
-        self.new_needs_power = terms.needs_power;
-        self
-    }
-
-    /// The same order after the replace's outcome.
-    pub(super) const fn changed(mut self, accepted: bool) -> Self {
-        if self.is_changing && accepted {
-            self.order.quantity = self.new_quantity;
-            self.order.order_type = self.new_type;
-            self.risk_price = self.new_risk_price;
-            self.needs_power = self.new_needs_power;
-        }
-        self.is_changing = false;
-        self
+    /// Takes new terms in the place of those in force.
+    pub(super) const fn adopt(&mut self, terms: &Terms) {
+        self.order.quantity = terms.quantity;
+        self.order.order_type = terms.order_type;
+        self.risk_price = terms.risk_price;
+        self.needs_power = terms.needs_power;
     }
 }
 
-#[inline(always)]
-fn claim_of(total: Quantity, filled: Quantity, price: Price, needs_power: bool) -> Claim {
-    let remaining = total.saturating_sub_to_zero(filled);
-    Claim {
-        remaining: remaining.units(),
-        hold: if needs_power {
-            price.notional(remaining)
-        } else {
-            Money::ZERO
-        },
-    }
-}
-
-const _: () = assert!(size_of::<RiskOrder>() <= 128, "two cache lines an order");
+const _: () = assert!(size_of::<RiskOrder>() == 64, "one cache line an order");

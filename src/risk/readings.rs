@@ -71,7 +71,8 @@ impl RiskGate {
         (broker.index() < self.book.brokers()).then(|| self.book.holds(broker))
     }
 
-    /// What open orders may hold at a broker in all (control 6); `None` before its first snapshot or on overflow.
+    /// What open orders may hold at a broker in all (control 6); `None` before its first snapshot
+    /// or on overflow.
     #[must_use]
     pub fn buying_power(&self, broker: BrokerId) -> Option<Money> {
         if broker.index() >= self.book.brokers() {

@@ -2,7 +2,8 @@
 //!
 //! Runs on: the RISK agent.
 //! Owns: the larger of old and new exposure, reserved until the outcome is known.
-//! Never: lets a change pass that a new order of the same terms could not, unless it only shrinks or reduces.
+//! Never: lets a change pass that a new order of the same terms could not, unless it only shrinks
+//! or reduces.
 
 use crate::types::{
     ApprovedReplace, Nanos, Order, OrderShapeError, OrderType, Price, Refusal, RefusalCode,
@@ -13,7 +14,8 @@ use super::gate::{Case, RiskGate, invalid};
 use super::limits::InstrumentRule;
 use super::orders::{RiskOrder, Terms};
 
-/// Whether the new terms can only be smaller: no more quantity, and the same prices or a lower limit of a buy.
+/// Whether the new terms can only be smaller: no more quantity, and the same prices or a lower
+/// limit of a buy.
 fn shrinks(old: &Order, new: &Order) -> bool {
     let lower = match (old.order_type, new.order_type) {
         (OrderType::Limit { limit: before }, OrderType::Limit { limit: after }) => {
@@ -25,7 +27,8 @@ fn shrinks(old: &Order, new: &Order) -> bool {
 }
 
 impl RiskGate {
-    /// Checks a replace and, if it passes, reserves the larger of old and new terms until its outcome comes.
+    /// Checks a replace and, if it passes, reserves the larger of old and new terms until its
+    /// outcome comes.
     ///
     /// # Errors
     /// The first control that does not pass; the order is as it was.
@@ -43,8 +46,7 @@ impl RiskGate {
             }
         };
         self.count(now, order.strategy, is_exempt);
-        self.book
-            .update(request.order_id, order.changing_to(&terms));
+        self.book.begin_change(request.order_id, &terms);
         self.approvals += 1;
         Ok(ApprovedReplace {
             order_id: request.order_id,
@@ -102,7 +104,7 @@ impl RiskGate {
         let (kept, order) = this.terms_asked(request)?;
         let rule = this.rule(order.instrument)?;
         let cell = this.book.cell(kept.broker, order.instrument);
-        let before = kept.claim();
+        let before = kept.claim(&Terms::NONE);
         // What may trade whatever the outcome, in the place of what may trade now.
         let total = order.quantity.max(kept.order.quantity);
         let remaining = i128::from(total.saturating_sub_to_zero(kept.filled).units());
@@ -120,14 +122,14 @@ impl RiskGate {
             strategy: kept.strategy,
             broker: kept.broker,
             cell,
-            look: this.look(now, session, order.instrument),
+            look: this.look(now, session, this.board.read(order.instrument)),
         };
         let mut terms = Terms {
             quantity: order.quantity,
             order_type: order.order_type,
             risk_price: kept.risk_price,
             needs_power: if is_shrinking {
-                kept.terms().needs_power && !is_reducing
+                kept.needs_power && !is_reducing
             } else {
                 !is_reducing
             },
@@ -138,7 +140,11 @@ impl RiskGate {
             (terms.risk_price, _) = this.price_adding(&case, rule)?;
             case.admit_quote()?;
             this.check_rates(&case)?;
-            let after = kept.changing_to(&terms).claim();
+            let changing = RiskOrder {
+                is_changing: true,
+                ..kept
+            };
+            let after = changing.claim(&terms);
             this.check_exposure(&case, before, after, rule)?;
         }
         Ok((kept, terms, is_exempt))

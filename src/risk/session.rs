@@ -79,8 +79,9 @@ impl SessionView {
 impl Session {
     /// Whether the session takes `order`.
     ///
-    /// Auction orders: opg while the market is closed or in pre-market, cls until the close of its date. All others
-    /// in regular hours; day and gtc limit orders marked for extended hours in pre- and post-market too.
+    /// Auction orders: opg while the market is closed or in pre-market, cls until the close of its
+    /// date. All others in regular hours; day and gtc limit orders marked for extended hours in
+    /// pre- and post-market too.
     #[inline(always)]
     pub(super) fn admit(self, order: &Order) -> Result<(), Refusal> {
         let open = match order.time_in_force {

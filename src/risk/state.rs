@@ -131,8 +131,8 @@ impl TradingStates {
         self.latch = None;
     }
 
-    /// An operator's word. Returns whether it holds now: a latched firm is loosened by a reset only, and an unknown
-    /// scope has no state.
+    /// An operator's word. Returns whether it holds now: a latched firm is loosened by a reset
+    /// only, and an unknown scope has no state.
     pub(super) fn set(&mut self, scope: Scope, state: TradingState) -> bool {
         if scope == Scope::Firm && self.latch.is_some() && state < TradingState::Halted {
             return false;

@@ -15,8 +15,8 @@ pub struct RiskStatusReading {
     pub trading_state: TradingState,
     /// The latched control, if one is.
     pub latch: Option<RefusalCode>,
-    /// Equity over all brokers at adverse marks; `None` until every broker's cash and every held position's price
-    /// are known.
+    /// Equity over all brokers at adverse marks; `None` until every broker's cash and every held
+    /// position's price are known.
     pub equity: Option<Money>,
     /// The baseline of control 8.
     pub high_water_mark: Option<Money>,

@@ -7,6 +7,7 @@
 use crate::types::{Nanos, Refusal, RefusalCode};
 
 use super::limits::RateLimit;
+use crate::types::touched;
 
 /// The times of the last `count` messages: the oldest one says whether another fits.
 struct SlidingWindow {
@@ -18,13 +19,13 @@ struct SlidingWindow {
 impl SlidingWindow {
     fn new(count: u32) -> Self {
         Self {
-            times: vec![0; count as usize].into_boxed_slice(),
+            times: touched(0, count as usize),
             next: 0,
         }
     }
 
-    /// Whether fewer messages than slots lie in the window that ends now. One that is exactly as old as the window
-    /// is long lies outside.
+    /// Whether fewer messages than slots lie in the window that ends now. One that is exactly as
+    /// old as the window is long lies outside.
     #[inline(always)]
     fn has_room(&self, now: Nanos, window_ns: u64) -> bool {
         let oldest = self.times[self.next];
@@ -102,7 +103,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against all times kept: never more than the limit in any window, and no refusal without need.
+        /// Against all times kept: never more than the limit in any window, and no refusal without
+        /// need.
         #[test]
         fn no_window_holds_more_than_the_limit_and_no_order_is_refused_without_need(
             steps in prop::collection::vec((0u64..40, any::<bool>()), 1..300),

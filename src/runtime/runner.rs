@@ -269,7 +269,12 @@ impl RunnerHandle {
     #[must_use]
     pub fn join(mut self) -> Option<RunnerOutcome> {
         self.request_stop();
-        self.thread.take()?.join().ok()
+        let thread = self.thread.take()?;
+        // A handler on the thread itself may hold the last reference to the engine.
+        if thread.thread().id() == std::thread::current().id() {
+            return None;
+        }
+        thread.join().ok()
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! Margin: the gross value of all positions, each at the worst that its open orders could make of it, may not exceed
 //! `multiplier` times equity. The worst of one instrument with position value `v` (at the mark), open buys worth `b`
-//! and open sells worth `s` is `max(|v|, v + b, s - v)`. An order that does not raise that sum always passes. Cash: buys
-//! may reserve what cash there is, and sells must be covered by the position. Fees are not reserved.
+//! and open sells worth `s` is `max(|v|, v + b, s - v)`. An order that does not raise that sum always passes. Cash:
+//! buys may reserve what cash there is, and sells must be covered by the position. Fees are not reserved.
 
 use super::settings::{ExchangeSettings, FeeSchedule, share_of};
 use crate::types::{
@@ -65,7 +65,7 @@ impl Account {
             multiplier: settings.multiplier,
             fees: settings.fees,
             cash: settings.cash,
-            holdings: vec![Holding::default(); instruments].into_boxed_slice(),
+            holdings: crate::types::touched(Holding::default(), instruments),
             value: Money::ZERO,
             exposure: Money::ZERO,
             reserved_buys: Money::ZERO,
@@ -232,8 +232,8 @@ impl Account {
         );
     }
 
-    /// Books a fill of an order reserved at `reserved`; returns its fee. `None`, and nothing changed, when the numbers
-    /// do not fit.
+    /// Books a fill of an order reserved at `reserved`; returns its fee. `None`, and nothing changed, when the
+    /// numbers do not fit.
     pub(super) fn fill(
         &mut self,
         instrument: InstrumentId,
@@ -385,7 +385,10 @@ mod tests {
         /// The running sums equal those recomputed from all holdings after any sequence of events.
         #[test]
         fn running_sums_equal_recomputed_ones(
-            steps in prop::collection::vec((0u8..4, 0u32..2, any::<bool>(), 1i64..50, 1i64..100), 1..200),
+            steps in prop::collection::vec(
+                (0u8..4, 0u32..2, any::<bool>(), 1i64..50, 1i64..100),
+                1..200,
+            ),
         ) {
             let mut account = account(AccountKind::Margin);
             let mut open: Vec<(InstrumentId, Side, Quantity, Price)> = Vec::new();

@@ -130,11 +130,11 @@ impl Exchange {
         }
     }
 
-    /// Takes up a journal's state for this broker: cash, positions, and the working orders that it had acknowledged, at
-    /// their last acknowledged terms. Intents without an acknowledgement are not there: a look-up says `NotFound`.
-    /// Orders whose end passed in between, and immediate orders, are closed by the next
-    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew. For a
-    /// fresh exchange only, before its first input; sessions before `now` are history.
+    /// Takes up a journal's state for this broker: cash, positions, and the working orders that it had
+    /// acknowledged, at their last acknowledged terms. Intents without an acknowledgement are not there: a look-up
+    /// says `NotFound`. Orders whose end passed in between, and immediate orders, are closed by the next
+    /// [`advance`](Exchange::advance). Queue places, touched stops and best prices of trailing stops begin anew.
+    /// For a fresh exchange only, before its first input; sessions before `now` are history.
     ///
     /// # Panics
     /// When the working orders exceed the exchange's tables: a start with too small a capacity.
@@ -152,10 +152,12 @@ impl Exchange {
         for order in &recovered.orders {
             let there = order.approved.broker == broker
                 && order.state.is_acknowledged()
-                && order.state.leaves_quantity().is_positive()
                 && order.approved.request.order.instrument.index() < self.books.len();
-            if there {
+            if there && order.state.leaves_quantity().is_positive() {
                 self.restore_one(order);
+            } else if there {
+                // It filled while a larger total was asked for: a look-up finds it so.
+                self.restore_filled(order);
             }
         }
         if self.groups.first(Group::Overdue).is_some() {
@@ -177,7 +179,9 @@ impl Exchange {
         let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
         let own_group = Group::of(order.time_in_force, order.flags);
         let regular = self.session.phase() == SessionPhase::Regular;
-        let group = if immediate || end.is_some_and(|end| end <= self.time) {
+        // An order for regular hours cannot work outside them, whatever the schedule said when it came.
+        let misplaced = own_group == Group::Day && !regular;
+        let group = if immediate || misplaced || end.is_some_and(|end| end <= self.time) {
             Group::Overdue
         } else if own_group == Group::Gtc && !regular {
             Group::Parked
@@ -203,5 +207,21 @@ impl Exchange {
             ..SimOrder::default()
         };
         self.restore_order(record, group, group == Group::Parked);
+    }
+
+    fn restore_filled(&mut self, recovered: &RecoveredOrder) {
+        let request = &recovered.approved.request;
+        let order = request.order;
+        self.restore_done(SimOrder {
+            id: request.order_id,
+            instrument: order.instrument,
+            side: order.side,
+            time_in_force: order.time_in_force,
+            order_type: recovered.order_type,
+            quantity: recovered.state.quantity(),
+            filled: recovered.state.filled(),
+            standing: Standing::Filled,
+            ..SimOrder::default()
+        });
     }
 }

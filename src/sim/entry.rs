@@ -309,6 +309,21 @@ impl Exchange {
         self.send(report);
     }
 
+    /// A recovered order that had filled: only a look-up meets it.
+    pub(super) fn restore_done(&mut self, record: SimOrder) {
+        let inserted = self.index.insert(record.id, ());
+        let Ok(slot) = inserted else {
+            panic!("recovered working orders exceed the exchange's tables");
+        };
+        self.orders[slot.index()] = SimOrder {
+            slot: Some(slot),
+            mark: NO_MARK,
+            ..record
+        };
+        self.seen.insert(record.id);
+        self.index.retire(slot);
+    }
+
     /// A recovered order takes its place again without meeting the market.
     pub(super) fn restore_order(&mut self, record: SimOrder, group: Group, parks: bool) {
         let inserted = self.index.insert(record.id, ());

@@ -22,7 +22,7 @@ use crate::types::{
 /// The most reports that one step makes: an input is taken only while this many fit.
 pub const REPORT_ROOM: usize = 4;
 /// Steps of work in one call at most.
-const STEPS_PER_CALL: usize = 1_024;
+const STEPS_PER_CALL: usize = 256;
 
 /// The exchange is still busy with an earlier input, or its reports were not taken. Nothing was done; advance it,
 /// take its reports and try again.
@@ -107,9 +107,7 @@ impl Exchange {
             settings.report_queue >= REPORT_ROOM,
             "the report queue holds at least the reports of one step"
         );
-        // Done orders stay findable for a while.
-        let history = settings.max_open_orders.clamp(1_024, 16_384);
-        let slots = settings.max_open_orders + history;
+        let slots = settings.max_open_orders + settings.history();
         let filler = ExecutionReport::new(
             ReportKind::Status,
             OrderId::default(),
@@ -124,7 +122,7 @@ impl Exchange {
             groups: Groups::new(slots),
             ladders: LadderPool::new(instruments.len() * LADDERS_PER_BOOK, slots),
             trail_pool: TrailPool::new(slots),
-            books: vec![Book::default(); instruments.len()].into_boxed_slice(),
+            books: crate::types::touched(Book::default(), instruments.len()),
             account: Account::new(&settings, instruments.len()),
             session: Session::new(schedule, now),
             work: Work::Idle,
@@ -444,6 +442,7 @@ impl Exchange {
     }
 
     /// The broker's own books, for reconciliation. Allocates: not for the hot path.
+    #[cold]
     #[must_use]
     pub fn statement(&self) -> AccountStatement {
         let mut open_orders: Vec<OrderId> = (0..self.index.capacity())

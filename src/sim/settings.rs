@@ -30,6 +30,10 @@ impl FeeSchedule {
 
 /// `ratio` of an amount, toward zero; amounts too large for the exact product lose digits below 10^-9.
 pub(super) fn share_of(amount: Money, ratio: Ratio) -> Money {
+    if ratio.is_zero() {
+        // Most brokers charge nothing by value: no division for it.
+        return Money::ZERO;
+    }
     amount.fraction(ratio).unwrap_or_else(|| {
         let whole = amount.units() / i128::from(crate::types::decimal::ONE);
         Money::from_units(whole.saturating_mul(i128::from(ratio.units())))
@@ -57,12 +61,21 @@ pub struct ExchangeSettings {
     pub seed: u64,
     /// Of this start: execution ids carry it.
     pub epoch: BootEpoch,
-    /// Working orders at most; one more is rejected with `TooManyOrders`.
+    /// Working orders at most; one more is rejected with `TooManyOrders`. Tables grow in powers of two of this and the
+    /// [`history`](Self::history) together: the default fills one.
     pub max_open_orders: usize,
     /// Order ids come from ports `0..ports`.
     pub ports: usize,
     /// Reports that may wait to be taken; at least [`REPORT_ROOM`](super::REPORT_ROOM).
     pub report_queue: usize,
+}
+
+impl ExchangeSettings {
+    /// Done orders that stay findable, at least.
+    #[must_use]
+    pub fn history(&self) -> usize {
+        self.max_open_orders.clamp(1_024, 16_384)
+    }
 }
 
 impl Default for ExchangeSettings {
@@ -77,7 +90,7 @@ impl Default for ExchangeSettings {
             report_latency: Latency::default(),
             seed: 0,
             epoch: BootEpoch::FIRST,
-            max_open_orders: 131_072,
+            max_open_orders: 114_688,
             ports: 32,
             report_queue: 4_096,
         }

@@ -2,8 +2,8 @@
 //!
 //! Runs on: whatever agent drives the exchange.
 //! Owns: the nodes of B+ trees with 16 entries a node: a hundred thousand prices are five short hops apart.
-//! Never: allocates after construction; nodes but the root hold at least four entries, so a tree of `n` keys has at most
-//! `1 + n / 3` of them.
+//! Never: allocates after construction; nodes but the root hold at least four entries, so a tree of `n` keys has at
+//! most `1 + n / 3` of them.
 
 /// No node, no level, no order.
 pub(super) const NONE: u32 = u32::MAX;

@@ -27,6 +27,7 @@ pub mod session;
 pub mod signal;
 pub mod slab;
 pub mod time;
+mod touched;
 
 pub use account::{AccountKind, AccountSnapshot, AccountStatement};
 pub use command::{
@@ -63,3 +64,4 @@ pub use session::{SessionPhase, SessionSchedule, SessionWindow};
 pub use signal::{Signal, Sizing};
 pub use slab::{OrderSlab, SlabFull, SlotIndex};
 pub use time::{Nanos, StageStamps};
+pub use touched::touched;

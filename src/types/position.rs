@@ -172,7 +172,10 @@ mod tests {
         /// Profit is the cash that moved plus what is still held, to the last unit, after any fills.
         #[test]
         fn realized_and_unrealized_add_up_to_the_cash(
-            fills in prop::collection::vec((any::<bool>(), 1i64..5_000_000_000_000, 1i64..9_000_000_000_000), 1..60),
+            fills in prop::collection::vec(
+                (any::<bool>(), 1i64..5_000_000_000_000, 1i64..9_000_000_000_000),
+                1..60,
+            ),
             mark in 1i64..9_000_000_000_000,
         ) {
             let mut position = Position::default();

@@ -1,14 +1,16 @@
-//! A preallocated slab of orders behind one bucket array per port.
+//! A preallocated slab of orders behind one array of buckets, in which each port has its own place to begin.
 //!
 //! Runs on: any agent that keeps orders: RISK, ORDER, the simulated exchange, ports.
 //! Owns: the arithmetic from an [`OrderId`] to a slot, and how long finished orders stay findable.
 //! Never: allocates after construction, hashes, or moves a slot.
 //!
-//! A sequence picks a bucket by its low bits, so ids of one port spread evenly; ids that meet in a bucket (a
-//! long-lived order and one many sequences later) chain through their slots. Finished orders are *retired*: they stay
-//! findable, so that a late fill meets its order, until their slot is needed, oldest first.
+//! A sequence picks a bucket by its low bits, so ids of one port never meet but for a long-lived order and one many
+//! sequences later. Ports begin at equal distances, so two of them meet only while one has used many more sequences
+//! than the other; there are two buckets a slot. Ids that meet in a bucket chain through their slots. Finished
+//! orders are *retired*: they stay findable, so that a late fill meets its order, until their slot is needed, oldest
+//! first.
 
-use super::OrderId;
+use super::{OrderId, touched};
 
 const NONE: u32 = u32::MAX;
 
@@ -50,7 +52,8 @@ pub struct OrderSlab<T> {
     values: Box<[T]>,
     buckets: Box<[u32]>,
     bucket_mask: u64,
-    buckets_per_port: usize,
+    /// Buckets between the beginnings of two ports.
+    stride: u64,
     ports: usize,
     free: u32,
     oldest: u32,
@@ -71,7 +74,7 @@ impl<T: Copy + Default> OrderSlab<T> {
             "slab capacity of 1 to 2^24"
         );
         assert!((1..=256).contains(&ports), "1 to 256 ports");
-        let buckets_per_port = capacity.next_power_of_two();
+        let buckets = (capacity * 2).next_power_of_two();
         let links = (0..capacity as u32)
             .map(|slot| Links {
                 id: OrderId::default(),
@@ -87,10 +90,10 @@ impl<T: Copy + Default> OrderSlab<T> {
             .collect();
         Self {
             links,
-            values: vec![T::default(); capacity].into_boxed_slice(),
-            buckets: vec![NONE; buckets_per_port * ports].into_boxed_slice(),
-            bucket_mask: buckets_per_port as u64 - 1,
-            buckets_per_port,
+            values: touched(T::default(), capacity),
+            buckets: vec![NONE; buckets].into_boxed_slice(),
+            bucket_mask: buckets as u64 - 1,
+            stride: (buckets / ports.next_power_of_two()).max(1) as u64,
             ports,
             free: 0,
             oldest: NONE,
@@ -126,8 +129,8 @@ impl<T: Copy + Default> OrderSlab<T> {
 
     fn bucket(&self, id: OrderId) -> Option<usize> {
         let port = id.port().index();
-        (port < self.ports)
-            .then(|| port * self.buckets_per_port + (id.sequence() & self.bucket_mask) as usize)
+        let place = (port as u64 * self.stride).wrapping_add(id.sequence());
+        (port < self.ports).then_some((place & self.bucket_mask) as usize)
     }
 
     /// Finds an order, retired ones included.
@@ -332,7 +335,9 @@ mod tests {
     proptest! {
         /// Against a map and a queue: the same orders are found after any sequence of operations.
         #[test]
-        fn behaves_as_its_naive_twin(steps in prop::collection::vec((0u8..4, 0u8..2, 1u64..40), 1..400)) {
+        fn behaves_as_its_naive_twin(
+            steps in prop::collection::vec((0u8..4, 0u8..2, 1u64..40), 1..400),
+        ) {
             let mut slab = OrderSlab::<u64>::new(8, 2);
             let mut live = BTreeMap::new();
             let mut retired = VecDeque::new();

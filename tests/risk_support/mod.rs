@@ -32,7 +32,8 @@ pub const HOUR: u64 = 3_600 * SECOND;
 /// Noon of the first trading date of [`schedule`].
 pub const NOON: Nanos = Nanos(24 * HOUR + 12 * HOUR);
 
-/// Two trading dates: roll at 3, pre-market at 4, open at 10, close at 16, post-market until 20 o'clock.
+/// Two trading dates: roll at 3, pre-market at 4, open at 10, close at 16, post-market until 20
+/// o'clock.
 pub fn schedule() -> SessionSchedule {
     let window = |date: u32, day: u64| {
         let at = |hour: u64| Nanos((day * 24 + hour) * HOUR);

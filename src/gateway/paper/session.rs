@@ -101,8 +101,8 @@ impl PaperSession {
     }
 
     /// Takes the next command that has arrived or the next market row, whichever is earlier; at the same time the
-    /// command, since it was sent before the row was seen. `None` when there is neither, `Some(false)` when the exchange
-    /// is busy.
+    /// command, since it was sent before the row was seen. `None` when there is neither, `Some(false)` when the
+    /// exchange is busy.
     fn take_next(&mut self, now: Nanos) -> Option<bool> {
         let arrival = self.inbound.next_arrival().filter(|at| *at <= now);
         let row = self.market.peek().copied();
