@@ -197,7 +197,11 @@ struct Met {
 
 fn series(seed: u64, kills: u64, latest_ms: u64) -> Met {
     let place = Place::new();
-    let state = if seed.is_multiple_of(2) { "near" } else { "far" };
+    let state = if seed.is_multiple_of(2) {
+        "near"
+    } else {
+        "far"
+    };
     let mut moments = Moments(seed);
     let mut model = Model::default();
     let mut met = Met::default();
