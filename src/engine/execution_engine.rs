@@ -303,7 +303,12 @@ impl ExecutionEngine {
     /// [`SubmitError`]: nothing was changed.
     pub fn set_trading_state(&self, scope: Scope, state: TradingState) -> Result<(), SubmitError> {
         self.with_manager(|manager| manager.port_mut().set_trading_state(scope, state))?;
-        if scope == Scope::Firm && state == TradingState::Active {
+        let latched = self
+            .live
+            .get()
+            .is_some_and(|live| live.shared.risk.read().latch.is_some());
+        // RISK refuses to loosen what a latch holds: then the halt of an earlier fault stays on record too.
+        if scope == Scope::Firm && state == TradingState::Active && !latched {
             self.forget_fault();
         }
         Ok(())

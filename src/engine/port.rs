@@ -38,7 +38,8 @@ pub enum SubmitError {
     /// The engine is shutting down.
     #[error("the engine is shutting down")]
     ShuttingDown,
-    /// The port missed reports and is being brought up to date; its strategy is halted until then.
+    /// The port missed reports and is being brought up to date. Its strategy's kill bit stays set for the rest of the
+    /// run: what it missed may have been fills, and the port's own positions would not show them.
     #[error("port {} missed reports and is being brought up to date", port.0)]
     Lagged {
         /// Which port.

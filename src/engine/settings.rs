@@ -22,7 +22,7 @@ use crate::types::{
     SessionSchedule, StrategyId, Symbol,
 };
 
-/// Spare rows of the instrument table, for symbols that are filled in later.
+/// Days for which sessions are laid out at start: a run that lasts longer finds the market closed after them.
 const SCHEDULE_DAYS: u32 = 400;
 
 /// Who trades: strategies and ports by number. 0 is external, 1 the engine's own handle, then the algorithms, then
