@@ -53,13 +53,17 @@ fn intent(n: u64) -> Record {
 fn record(n: u64) -> Record {
     match n % 3 {
         0 => intent(n),
-        1 => Record::Execution(ExecutionReport::new(
-            ReportKind::Accepted,
-            OrderId::new(BootEpoch::FIRST, PortId(0), n).expect("an id"),
-            BrokerId(0),
-            InstrumentId(0),
-            Side::Sell,
-        )),
+        1 => Record::Execution(ExecutionReport {
+            execution_id: ExecutionId(u128::from(n)),
+            quantity: Quantity::from_units(n as i64),
+            ..ExecutionReport::new(
+                ReportKind::Accepted,
+                OrderId::new(BootEpoch::FIRST, PortId(0), n).expect("an id"),
+                BrokerId(0),
+                InstrumentId(0),
+                Side::Sell,
+            )
+        }),
         _ => Record::CancelIntent(CancelRequest {
             order_id: OrderId::new(BootEpoch::FIRST, PortId(0), n).expect("an id"),
             requested_at: Nanos(n),

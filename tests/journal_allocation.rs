@@ -9,7 +9,8 @@ mod allocations;
 
 use shrike::journal::{JournalSettings, Pen, Record, create};
 use shrike::types::{
-    BootEpoch, BrokerId, ExecutionReport, InstrumentId, Nanos, OrderId, ReportKind, Side,
+    BootEpoch, BrokerId, ExecutionId, ExecutionReport, InstrumentId, Nanos, OrderId, Quantity,
+    ReportKind, Side,
 };
 
 #[global_allocator]
@@ -22,13 +23,13 @@ fn appending_allocates_nothing_rolls_and_refusals_included() {
     settings.segment_bytes = 8192;
     settings.hot_segments = 64;
     let (mut pen, _follower) = create(settings).expect("room");
-    let record = Record::Execution(ExecutionReport::new(
-        ReportKind::Sent,
-        OrderId::default(),
-        BrokerId(0),
-        InstrumentId(0),
-        Side::Buy,
-    ));
+    let (id, kind) = (OrderId::default(), ReportKind::Status);
+    // Of the longest kind.
+    let record = Record::Execution(ExecutionReport {
+        execution_id: ExecutionId(1),
+        quantity: Quantity::from_units(1),
+        ..ExecutionReport::new(kind, id, BrokerId(0), InstrumentId(0), Side::Buy)
+    });
     let before = allocations::of_this_thread();
     let mut appended = 0;
     while pen.has_room(1) {

@@ -8,8 +8,8 @@ use super::record::Record;
 use super::wire::{Get, MAX_PAYLOAD, Put, scope_bytes, type_tag};
 use crate::types::{
     AccountSnapshot, ApprovedOrder, ApprovedReplace, BootEpoch, BrokerId, CancelRequest,
-    ExecutionId, ExecutionReport, InstrumentId, Order, OrderId, OrderRequest, Ratio, Refusal,
-    RefusedOrder, ReportKind, RiskRecord, StrategyId,
+    ExecutionId, ExecutionReport, InstrumentId, Order, OrderId, OrderRequest, OrderType, Ratio,
+    Refusal, RefusedOrder, ReportKind, RiskRecord, StrategyId,
 };
 
 /// Version of every record type of this build.
@@ -195,8 +195,20 @@ fn refused_change(put: &mut Put<'_>, order_id: OrderId, refusal: &Refusal) {
     put.i64(refusal.limit);
 }
 
+/// The record has the report's fill, of any field that is not zero.
+const HAS_FILL: u8 = 1;
+/// The record has the report's terms.
+const HAS_TERMS: u8 = 2;
+
+/// Most reports say little: what a kind does not use takes no room, so that the journal's memory and the disk
+/// carry less.
 #[inline(always)]
 fn execution(put: &mut Put<'_>, report: &ExecutionReport) -> u16 {
+    let fill = report.execution_id.0 != 0
+        || report.fee.units() != 0
+        || report.last_quantity.units() | report.last_price.units() != 0;
+    let terms = report.quantity.units() != 0 || report.order_type != OrderType::Market;
+    let parts = if fill { HAS_FILL } else { 0 } | if terms { HAS_TERMS } else { 0 };
     put.u64(report.order_id.raw());
     put.raw([
         report.broker.0,
@@ -205,22 +217,26 @@ fn execution(put: &mut Put<'_>, report: &ExecutionReport) -> u16 {
         report.liquidity as u8,
         report.reason as u8,
         type_tag(report.order_type),
-        0,
+        parts,
         0,
     ]);
-    put.u128(report.execution_id.0);
-    put.money(report.fee);
-    put.quantity(report.last_quantity);
-    put.price(report.last_price);
     put.quantity(report.cumulative_quantity);
-    put.quantity(report.quantity);
-    put.prices(report.order_type);
     put.time(report.broker_time);
     put.u64(report.received_stamp);
     put.u32(report.instrument.0);
     put.u32(report.encode_offset);
     put.u32(report.wire_offset);
     put.u32(0);
+    if fill {
+        put.u128(report.execution_id.0);
+        put.money(report.fee);
+        put.quantity(report.last_quantity);
+        put.price(report.last_price);
+    }
+    if terms {
+        put.quantity(report.quantity);
+        put.prices(report.order_type);
+    }
     EXECUTION
 }
 
@@ -473,31 +489,39 @@ fn decode_refused(get: &mut Get<'_>) -> Result<Record, CodecError> {
 
 fn decode_execution(get: &mut Get<'_>) -> Result<Record, CodecError> {
     let order_id = OrderId::from_raw(get.u64()?);
-    let [broker, kind, side, liquidity, reason, tag, rest @ ..]: [u8; 8] = get.raw()?;
-    unused(get, &rest)?;
+    let [broker, kind, side, liquidity, reason, tag, parts, spare]: [u8; 8] = get.raw()?;
+    unused(get, &[spare])?;
+    if parts > HAS_FILL | HAS_TERMS {
+        return Err(get.bad("set of parts", u64::from(parts)));
+    }
     let kind = ReportKind::from_u8(kind).ok_or(get.bad("report kind", u64::from(kind)))?;
-    let report = ExecutionReport {
-        order_id,
-        broker: BrokerId(broker),
-        kind,
-        side: get.side(side)?,
+    let instrument = InstrumentId::default();
+    let side = get.side(side)?;
+    let mut report = ExecutionReport {
         liquidity: get.liquidity(liquidity)?,
         reason: get.reason(reason)?,
-        execution_id: ExecutionId(get.u128()?),
-        fee: get.money()?,
-        last_quantity: get.quantity()?,
-        last_price: get.price()?,
         cumulative_quantity: get.quantity()?,
-        quantity: get.quantity()?,
-        order_type: get.prices(tag)?,
         broker_time: get.time()?,
         received_stamp: get.u64()?,
         instrument: InstrumentId(get.u32()?),
         encode_offset: get.u32()?,
         wire_offset: get.u32()?,
+        ..ExecutionReport::new(kind, order_id, BrokerId(broker), instrument, side)
     };
     let spare = get.u32()?;
     unused(get, &spare.to_le_bytes())?;
+    if parts & HAS_FILL != 0 {
+        report.execution_id = ExecutionId(get.u128()?);
+        report.fee = get.money()?;
+        report.last_quantity = get.quantity()?;
+        report.last_price = get.price()?;
+    }
+    if parts & HAS_TERMS != 0 {
+        report.quantity = get.quantity()?;
+        report.order_type = get.prices(tag)?;
+    } else if tag != type_tag(OrderType::Market) {
+        return Err(get.bad("order type without its terms", u64::from(tag)));
+    }
     Ok(Record::Execution(report))
 }
 

@@ -75,7 +75,16 @@ fn money(w: &[u64]) -> Money {
     Money::from_units((i128::from(w[0] as i64) << 64) | i128::from(w[1]))
 }
 
+/// Of a report's two optional parts, bits of a word leave out either.
 fn execution(w: &[u64]) -> ExecutionReport {
+    let mut w = w.to_vec();
+    let parts = w[2] >> 8;
+    if parts & 1 != 0 {
+        w[5..11].fill(0);
+    }
+    if parts & 2 != 0 {
+        w[12..16].fill(0);
+    }
     ExecutionReport {
         order_id: OrderId::from_raw(w[0]),
         broker: BrokerId(w[1] as u8),

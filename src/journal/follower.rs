@@ -58,13 +58,13 @@ pub struct JournalSettings {
 }
 
 impl JournalSettings {
-    /// The defaults: four hot segments of 16 MiB, a sync every 2 ms or 64 KiB.
+    /// The defaults: four hot segments of 8 MiB, a sync every 2 ms or 64 KiB.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, hot_dir: impl Into<PathBuf>, epoch: BootEpoch) -> Self {
         Self {
             dir: dir.into(),
             hot_dir: hot_dir.into(),
-            segment_bytes: 16 << 20,
+            segment_bytes: 8 << 20,
             hot_segments: 4,
             epoch,
             after: JournalTail::default(),

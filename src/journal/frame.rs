@@ -80,18 +80,27 @@ pub fn seal(
 ) -> (usize, u32) {
     let length = HEADER + payload;
     let size = padded(length);
-    frame[length..size].fill(0);
+    if size > length {
+        frame[length..size].fill(0);
+    }
     let types = u64::from(kind) | u64::from(version) << 16;
-    frame[8..16].copy_from_slice(&types.to_le_bytes());
-    frame[16..24].copy_from_slice(&sequence.to_le_bytes());
-    frame[24..32].copy_from_slice(&time.0.to_le_bytes());
+    put(frame, 8, types);
+    put(frame, 16, sequence);
+    put(frame, 24, time.0);
     let crc = checksum(previous_crc, length as u32, &frame[8..size]);
-    let start = u64::from(length as u32) | u64::from(crc) << 32;
-    frame[..8].copy_from_slice(&start.to_le_bytes());
+    put(frame, 0, u64::from(length as u32) | u64::from(crc) << 32);
     (size, crc)
 }
 
 /// Mixing the length into the seed covers it without a second pass over four bytes.
+#[inline(always)]
+fn put(frame: &mut [u8; MAX_FRAME], at: usize, word: u64) {
+    match frame[at..].first_chunk_mut() {
+        Some(place) => *place = word.to_le_bytes(),
+        None => unreachable!("a header's word lies in the frame"),
+    }
+}
+
 #[inline]
 fn checksum(previous_crc: u32, length: u32, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(previous_crc ^ length, bytes)

@@ -158,18 +158,17 @@ impl Replayer {
 
     fn execution(&mut self, sequence: u64, report: &ExecutionReport) -> Result<(), JournalError> {
         let id = report.order_id;
+        if report.tells_sent()
+            && let Some(order) = self.orders.get_mut(&id)
+            && !order.sent
+        {
+            order.sent = true;
+            order.stamps.encode = report.encode_offset;
+            order.stamps.wire = report.wire_offset;
+        }
         let input = match report.kind {
             ReportKind::Fill => return self.fill(sequence, report),
-            ReportKind::Sent => {
-                if let Some(order) = self.orders.get_mut(&id)
-                    && !order.sent
-                {
-                    order.sent = true;
-                    order.stamps.encode = report.encode_offset;
-                    order.stamps.wire = report.wire_offset;
-                }
-                return Ok(());
-            }
+            ReportKind::Sent => return Ok(()),
             ReportKind::NotSent => self.not_sent(id),
             ReportKind::Accepted => OrderInput::Accepted,
             ReportKind::Canceled => OrderInput::Canceled,

@@ -38,7 +38,11 @@ impl<'a> Put<'a> {
 
     #[inline(always)]
     pub(super) fn raw<const N: usize>(&mut self, field: [u8; N]) {
-        self.bytes[self.at..self.at + N].copy_from_slice(&field);
+        // A store of known size: `copy_from_slice` would be a call for each field.
+        match self.bytes[self.at..].first_chunk_mut::<N>() {
+            Some(place) => *place = field,
+            None => unreachable!("the longest payload has room for every field"),
+        }
         self.at += N;
     }
 
