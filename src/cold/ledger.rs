@@ -532,8 +532,9 @@ impl LedgerOrder {
 
     fn reported(&mut self, report: &ExecutionReport, at: Nanos) -> Result<(), LifecycleError> {
         let reason = report.reason;
+        self.note_sent(report);
         match report.kind {
-            ReportKind::Sent => self.handed_over(report, at),
+            ReportKind::Sent => self.happened(OrderEvent::Sent, at),
             ReportKind::NotSent => self.not_sent(reason, at)?,
             ReportKind::Accepted => {
                 self.take(OrderInput::Accepted, OrderEvent::Accepted, at)?;
@@ -584,13 +585,13 @@ impl LedgerOrder {
         Ok(())
     }
 
-    fn handed_over(&mut self, report: &ExecutionReport, at: Nanos) {
-        if !self.sent {
+    /// Takes the stamps of an order that left.
+    fn note_sent(&mut self, report: &ExecutionReport) {
+        if report.tells_sent() && !self.sent {
             self.sent = true;
             self.stamps.encode = report.encode_offset;
             self.stamps.wire = report.wire_offset;
         }
-        self.happened(OrderEvent::Sent, at);
     }
 
     fn not_sent(&mut self, reason: BrokerReject, at: Nanos) -> Result<(), LifecycleError> {
@@ -625,6 +626,7 @@ impl LedgerOrder {
             price: report.last_price,
             cumulative: report.cumulative_quantity,
         };
+        self.note_sent(report);
         let applied = self.state.apply(input).ok()?;
         let fill = fill_of(report, applied.unexpected);
         self.happened(OrderEvent::Filled(fill), at);

@@ -461,11 +461,11 @@ impl ColdState {
             return;
         };
         let (seen, stamps) = (&mut order.latency, &report.stamps);
+        if stamps.wire > 0 && !seen.sent {
+            seen.sent = true;
+            self.latency.record_sent(stamps);
+        }
         match report.event {
-            OrderEvent::Sent if !seen.sent => {
-                seen.sent = true;
-                self.latency.record_sent(stamps);
-            }
             OrderEvent::Accepted if !seen.acked => {
                 seen.acked = true;
                 self.latency.record_ack(stamps, report.received_stamp);

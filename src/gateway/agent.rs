@@ -30,6 +30,18 @@ pub struct GatewayRings {
     pub reports: Producer<BrokerReport>,
 }
 
+/// An order whose bytes left.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    order_id: OrderId,
+    instrument: InstrumentId,
+    side: Side,
+    at: Nanos,
+    written: u64,
+    encode_offset: u32,
+    wire_offset: u32,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct GatewayAgent<S> {
@@ -38,6 +50,8 @@ pub struct GatewayAgent<S> {
     clock: Clock,
     kill: Arc<KillWord>,
     killed: bool,
+    /// An order whose bytes just left and whose report does not say so yet.
+    left: Option<Left>,
     session: S,
 }
 
@@ -57,6 +71,7 @@ impl<S: BrokerSession> GatewayAgent<S> {
             clock,
             kill,
             killed: false,
+            left: None,
             session,
         }
     }
@@ -73,16 +88,33 @@ impl<S: BrokerSession> GatewayAgent<S> {
         let mut received = None;
         for _ in 0..REPORTS_PER_DRAIN {
             if !self.session.has_report(now) {
+                self.tell_sent();
                 return true;
             }
-            if !self.rings.reports.has_room(1) {
-                return false;
+            if !self.rings.reports.has_room(2) {
+                // A place for this one was seen before the command was taken.
+                self.tell_sent();
+                if !self.rings.reports.has_room(1) {
+                    return false;
+                }
             }
             let Some(mut report) = self.session.next_report(now) else {
+                self.tell_sent();
                 return true;
             };
-            if let BrokerReport::Execution(execution) = &mut report {
-                execution.received_stamp = *received.get_or_insert_with(|| self.clock.stamp());
+            match &mut report {
+                BrokerReport::Execution(execution) => {
+                    execution.received_stamp = *received.get_or_insert_with(|| self.clock.stamp());
+                    match self.left {
+                        Some(left) if left.order_id == execution.order_id => {
+                            execution.encode_offset = left.encode_offset;
+                            execution.wire_offset = left.wire_offset;
+                            self.left = None;
+                        }
+                        _ => self.tell_sent(),
+                    }
+                }
+                _ => self.tell_sent(),
             }
             self.push(report);
             *work += 1;
@@ -90,7 +122,20 @@ impl<S: BrokerSession> GatewayAgent<S> {
         !self.session.has_report(now)
     }
 
-    /// Only after `has_room`.
+    /// Tells that an order left, unless an answer told it already.
+    fn tell_sent(&mut self) {
+        if let Some(left) = self.left.take() {
+            let (id, kind) = (left.order_id, ReportKind::Sent);
+            let mut report =
+                ExecutionReport::new(kind, id, self.broker, left.instrument, left.side);
+            report.broker_time = left.at;
+            report.received_stamp = left.written;
+            report.encode_offset = left.encode_offset;
+            report.wire_offset = left.wire_offset;
+            self.push(BrokerReport::Execution(report));
+        }
+    }
+
     fn push(&mut self, report: BrokerReport) {
         let pushed = self.rings.reports.push(report);
         debug_assert!(pushed.is_ok(), "invariant: room was seen");
@@ -153,18 +198,15 @@ impl<S: BrokerSession> GatewayAgent<S> {
 
     fn sent(&mut self, new: &NewOrderCommand, encoded: u64, now: Nanos) {
         let written = self.clock.stamp();
-        let mut report = ExecutionReport::new(
-            ReportKind::Sent,
-            new.order_id,
-            self.broker,
-            new.instrument,
-            new.side,
-        );
-        report.broker_time = now;
-        report.received_stamp = written;
-        report.encode_offset = new.stamps.offset(encoded);
-        report.wire_offset = new.stamps.offset(written);
-        self.push(BrokerReport::Execution(report));
+        self.left = Some(Left {
+            order_id: new.order_id,
+            instrument: new.instrument,
+            side: new.side,
+            at: now,
+            written,
+            encode_offset: new.stamps.offset(encoded),
+            wire_offset: new.stamps.offset(written),
+        });
     }
 
     /// Says that a command provably did not leave. A look-up that did not leave leaves the doubt.

@@ -48,7 +48,8 @@ impl Liquidity {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum ReportKind {
-    /// Every byte of the request was handed over; the outcome is open.
+    /// Every byte of the request was handed over; the outcome is open. Where the broker's answer is
+    /// at hand as soon as the write returns, that answer says so by its offsets instead.
     Sent = 0,
     /// Provably not one whole request left: as if it had never been tried. `reason` says why.
     NotSent = 1,
@@ -134,9 +135,9 @@ pub struct ExecutionReport {
     pub broker_time: Nanos,
     /// Stage clock when the report was at hand.
     pub received_stamp: u64,
-    /// Offset of "bytes ready" from the order's stamp, of `Sent`.
+    /// Offset of "bytes ready" from the order's stamp, of the first report after the write; else 0.
     pub encode_offset: u32,
-    /// Offset of "write returned" from the order's stamp, of `Sent`.
+    /// Offset of "write returned" from the order's stamp, of the first report after the write; else 0.
     pub wire_offset: u32,
 }
 
@@ -170,6 +171,12 @@ impl ExecutionReport {
             encode_offset: 0,
             wire_offset: 0,
         }
+    }
+
+    /// Whether it is the first one after the order's bytes left.
+    #[must_use]
+    pub const fn tells_sent(&self) -> bool {
+        matches!(self.kind, ReportKind::Sent) || self.wire_offset > 0
     }
 }
 
