@@ -43,8 +43,13 @@ impl<P: Pen> FastExecutionPath<P> {
     }
 
     fn decide(&mut self, decision: &RiskDecision, now: Nanos) {
+        if let RiskDecision::Approved(approved) = decision {
+            return self.approve(approved, now);
+        }
+        // What follows may change an order that was only just submitted.
+        self.tell_submitted();
         match *decision {
-            RiskDecision::Approved(ref approved) => self.approve(approved, now),
+            RiskDecision::Approved(_) => {}
             RiskDecision::Refused(ref refused) => self.refuse(refused, None, now),
             RiskDecision::Cancel(request) => self.cancel(request.order_id, now),
             RiskDecision::CancelRefused { order_id, refusal } => {
@@ -86,7 +91,22 @@ impl<P: Pen> FastExecutionPath<P> {
             let command = entry.new_order_command(id);
             self.command(approved.broker, BrokerCommand::New(command));
         }
-        self.tell(slot, id, OrderEvent::Submitted, now);
+        // Told in the next cycle: until then the gateway has the order.
+        if self.submitted.is_full() {
+            self.tell_submitted();
+        }
+        self.submitted.push(slot, id, now);
+    }
+
+    /// Tells of the orders that were taken since the last time; returns how many.
+    pub(super) fn tell_submitted(&mut self) -> usize {
+        let waiting = self.submitted.len();
+        for index in 0..waiting {
+            let (slot, id, at) = self.submitted.at(index);
+            self.tell(slot, id, OrderEvent::Submitted, at);
+        }
+        self.submitted.clear();
+        waiting
     }
 
     /// The checks that only ORDER can make.
@@ -127,6 +147,7 @@ impl<P: Pen> FastExecutionPath<P> {
 
     /// Refuses an approved order and gives its exposure back.
     fn turn_away(&mut self, approved: &ApprovedOrder, refusal: Refusal, now: Nanos) {
+        self.tell_submitted();
         let refused = RefusedOrder::new(approved.request, refusal);
         let id = approved.request.order_id;
         // A repeated id names the first order's reservation as well: while that one works, nothing

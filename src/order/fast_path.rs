@@ -11,7 +11,7 @@ use super::doubts::{self, Doubts};
 use super::durable::HeldQueue;
 use super::executions::{ExecutionIds, Source};
 use super::manager::{FollowUp, OrderEntry, OrderManager};
-use super::ports::Outlets;
+use super::ports::{Outlets, Submitted};
 use super::{OrderGauges, OrderRings, OrderSettings, OrderStartError, PortHealth};
 use crate::journal::{Pen, Record};
 use crate::ring::{Consumer, Producer};
@@ -51,6 +51,8 @@ pub struct FastExecutionPath<P: Pen> {
     pub(super) gauges: Arc<OrderGauges>,
     pub(super) durable_default: bool,
     pub(super) work_per_cycle: usize,
+    /// Orders taken in this cycle, whose ports are told in the next.
+    pub(super) submitted: Submitted,
     /// The next slot of the orders of an earlier run, while they are looked through.
     recovery: Option<usize>,
     /// Sequences of RISK's first and last record that RISK does not know to be on disk.
@@ -118,6 +120,7 @@ impl<P: Pen> FastExecutionPath<P> {
             gauges: Arc::new(OrderGauges::default()),
             durable_default: settings.durable_default,
             work_per_cycle: settings.work_per_cycle,
+            submitted: Submitted::new(settings.work_per_cycle),
             recovery: (!recovered.orders.is_empty()).then_some(0),
             risk_records: None,
         };
@@ -367,12 +370,16 @@ impl<P: Pen> Agent for FastExecutionPath<P> {
         if self.recovery.is_some() {
             return work;
         }
+        work += self.tell_submitted();
         work += self.take_reports(now);
         work += self.release_held(now);
         work += self.resolve_doubts(now);
         work += self.walk_cancel_all(now);
         work += self.take_decisions(now);
-        work += self.out.resync(&mut self.orders, now, self.work_per_cycle);
+        if self.out.is_lagging() {
+            work += self.tell_submitted();
+            work += self.out.resync(&mut self.orders, now, self.work_per_cycle);
+        }
         work += self.tell_durable();
         if work > 0 {
             self.note_table();
@@ -389,6 +396,7 @@ impl<P: Pen> Agent for FastExecutionPath<P> {
 
     /// Writes that the boot ended in order; what is still under way is found by the next one.
     fn on_close(&mut self, now: Nanos) {
+        self.tell_submitted();
         if !self.pen.has_failed() && self.pen.has_room(1) {
             self.pen.append(&Record::Shutdown, now);
         }

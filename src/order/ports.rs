@@ -13,7 +13,8 @@ use super::OrderGauges;
 use super::manager::OrderManager;
 use crate::ring::Producer;
 use crate::types::{
-    Event, Exposure, KillScope, KillWord, Nanos, OrderEvent, OrderReport, PortId, StrategyId,
+    Event, Exposure, KillScope, KillWord, Nanos, OrderEvent, OrderId, OrderReport, PortId,
+    SlotIndex, StrategyId,
 };
 
 #[derive(Debug, Default)]
@@ -97,6 +98,45 @@ struct PortOutlet {
     missed: bool,
     /// The gap is the restart's: nobody was too slow.
     restoring: bool,
+}
+
+/// Orders on their way to a gateway of which nobody was told yet: telling costs as much as sending, and nobody
+/// waits for it.
+pub(super) struct Submitted {
+    orders: Box<[(SlotIndex, OrderId, Nanos)]>,
+    count: usize,
+}
+
+impl Submitted {
+    pub(super) fn new(capacity: usize) -> Self {
+        let nothing = (SlotIndex::default(), OrderId::default(), Nanos::ZERO);
+        Self {
+            orders: vec![nothing; capacity].into_boxed_slice(),
+            count: 0,
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.count == self.orders.len()
+    }
+
+    /// Room was seen before.
+    pub(super) fn push(&mut self, slot: SlotIndex, id: OrderId, at: Nanos) {
+        self.orders[self.count] = (slot, id, at);
+        self.count += 1;
+    }
+
+    pub(super) fn at(&self, index: usize) -> (SlotIndex, OrderId, Nanos) {
+        self.orders[index]
+    }
+
+    pub(super) const fn clear(&mut self) {
+        self.count = 0;
+    }
 }
 
 /// The writing ends.
@@ -226,12 +266,15 @@ impl Outlets {
         }
     }
 
+    /// Whether a port waits for a full telling.
+    #[inline(always)]
+    pub(super) const fn is_lagging(&self) -> bool {
+        self.lagged > 0
+    }
+
     /// Goes on with the telling of lagged ports, at most `steps` slots of the table each; returns
     /// the slots passed.
     pub(super) fn resync(&mut self, orders: &mut OrderManager, now: Nanos, steps: usize) -> usize {
-        if self.lagged == 0 {
-            return 0;
-        }
         let mut work = 0;
         for port in 0..self.ports.len() {
             let outlet = &mut self.ports[port];

@@ -102,10 +102,12 @@ fn kind_for(entry: &OrderEntry, report: &ExecutionReport) -> ReportKind {
 }
 
 impl OrderEntry {
-    /// Takes the stamps of a sent order; what a later request of the same order brings is no news.
+    /// Takes the stamps of an order that left; what a later request of the same order brings is no
+    /// news.
     fn note_sent(&mut self, report: &ExecutionReport) -> Applied {
-        let changed = !std::mem::replace(&mut self.sent, true);
+        let changed = report.tells_sent() && !self.sent;
         if changed {
+            self.sent = true;
             self.stamps.encode = report.encode_offset;
             self.stamps.wire = report.wire_offset;
         }
@@ -281,9 +283,10 @@ impl<P: Pen> FastExecutionPath<P> {
         self.pen.append(&Record::Execution(*report), now);
         let entry = self.orders.entry_mut(slot);
         let before = entry.state;
+        let left = entry.note_sent(report);
         let taken = match input_of(report) {
             Some(input) => entry.state.apply(input),
-            None => Ok(entry.note_sent(report)),
+            None => Ok(left),
         };
         let (id, kind) = (report.order_id, report.kind);
         let Ok(applied) = taken else {

@@ -15,7 +15,7 @@ use super::{OrderId, touched};
 const NONE: u32 = u32::MAX;
 
 /// Place of an order in a slab; valid until the order is removed or its retired slot is taken again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SlotIndex(u32);
 
 impl SlotIndex {
