@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use risk_support::*;
 use shrike::ring::{BoardWriter, Consumer, Producer, board, channel};
-use shrike::risk::{RiskAgent, RiskRings, RiskSettings, RiskStatus};
+use shrike::risk::{RiskAgent, RiskRings, RiskSettings, RiskStatus, RiskStatusReading};
 use shrike::runtime::{Agent, Clock, ManualTime};
 use shrike::types::{
     AccountKind, BootEpoch, CancelRequest, ControlRequest, Exposure, InstrumentId, KillWord, Money,
@@ -82,6 +82,12 @@ impl Floor {
         floor.open();
         floor.decisions();
         floor
+    }
+
+    /// What a reader sees once RISK has time.
+    fn status(&mut self) -> RiskStatusReading {
+        self.agent.poll(self.now);
+        self.status.read()
     }
 
     fn open(&mut self) {
@@ -219,7 +225,7 @@ fn the_first_complete_equity_is_recorded_as_both_baselines() {
             RiskRecord::HighWaterMark { equity, at }
         ]
     );
-    let status = floor.status.read();
+    let status = floor.status();
     assert_eq!(status.start_of_day, Some((date, equity)));
     assert_eq!(status.equity, Some(equity));
 }
@@ -232,7 +238,7 @@ fn a_daily_loss_one_unit_under_the_limit_trades_on_and_at_the_limit_halts() {
     floor.quote("91.000000001", "101");
     assert_eq!(floor.refusal(buy(1, "96")), None);
     floor.quote("91", "101");
-    assert_eq!(floor.status.read().latch, Some(Code::DailyLoss));
+    assert_eq!(floor.status().latch, Some(Code::DailyLoss));
     let records = floor.records();
     assert_eq!(
         records,
@@ -262,11 +268,11 @@ fn a_latch_does_not_lift_by_itself_and_is_recorded_once() {
     floor.quote("79", "101");
     assert_eq!(floor.records(), []);
     floor.quote("140", "141");
-    assert_eq!(floor.status.read().trading_state, TradingState::Halted);
+    assert_eq!(floor.status().trading_state, TradingState::Halted);
     // Nor on the next date.
     floor.now = Nanos(NOON.0 + 24 * HOUR);
     floor.quote("140", "141");
-    assert_eq!(floor.status.read().latch, Some(Code::DailyLoss));
+    assert_eq!(floor.status().latch, Some(Code::DailyLoss));
 }
 
 #[test]
@@ -274,9 +280,9 @@ fn shorts_are_marked_at_the_ask() {
     let mut floor = Floor::new(&daily(5));
     floor.trade(Side::Sell, 5_000, "99");
     floor.quote("99", "108.999999999");
-    assert_eq!(floor.status.read().latch, None);
+    assert_eq!(floor.status().latch, None);
     floor.quote("99", "109");
-    assert_eq!(floor.status.read().latch, Some(Code::DailyLoss));
+    assert_eq!(floor.status().latch, Some(Code::DailyLoss));
 }
 
 #[test]
@@ -294,10 +300,10 @@ fn fees_count_as_losses() {
     };
     floor.exposure.push(fill(dollars(49_999))).expect("room");
     floor.agent.poll(NOON);
-    assert_eq!(floor.status.read().latch, None);
+    assert_eq!(floor.status().latch, None);
     floor.exposure.push(fill(dollars(1))).expect("room");
     floor.agent.poll(NOON);
-    assert_eq!(floor.status.read().latch, Some(Code::DailyLoss));
+    assert_eq!(floor.status().latch, Some(Code::DailyLoss));
 }
 
 #[test]
@@ -306,9 +312,9 @@ fn a_quote_without_its_adverse_side_leaves_the_last_good_mark() {
     floor.trade(Side::Buy, 5_000, "101");
     for (bid, ask) in [("0", "101"), ("50", "0"), ("50", "50"), ("50", "49")] {
         floor.quote(bid, ask);
-        assert_eq!(floor.status.read().equity, Some(dollars(990_000)));
+        assert_eq!(floor.status().equity, Some(dollars(990_000)));
     }
-    assert_eq!(floor.status.read().latch, None);
+    assert_eq!(floor.status().latch, None);
 }
 
 #[test]
@@ -317,16 +323,13 @@ fn the_drawdown_is_measured_from_the_highest_equity() {
     floor.trade(Side::Buy, 5_000, "99");
     floor.quote("119", "121");
     // The mark is 1,100,000 now: ten per cent below is 990,000, two under the start.
-    assert_eq!(
-        floor.status.read().high_water_mark,
-        Some(dollars(1_100_000))
-    );
+    assert_eq!(floor.status().high_water_mark, Some(dollars(1_100_000)));
     floor.quote("97.000000001", "121");
-    assert_eq!(floor.status.read().latch, None);
+    assert_eq!(floor.status().latch, None);
     floor.quote("97", "121");
-    assert_eq!(floor.status.read().latch, Some(Code::Drawdown));
+    assert_eq!(floor.status().latch, Some(Code::Drawdown));
     assert_eq!(
-        floor.status.read().high_water_mark,
+        floor.status().high_water_mark,
         Some(dollars(1_100_000)),
         "it never falls"
     );
@@ -352,7 +355,7 @@ fn each_trading_date_begins_with_the_equity_that_the_last_one_ended_with() {
     let mut floor = Floor::new(&daily(5));
     floor.trade(Side::Buy, 5_000, "101");
     floor.quote("92", "93");
-    assert_eq!(floor.status.read().latch, None, "4.5 per cent");
+    assert_eq!(floor.status().latch, None, "4.5 per cent");
     floor.records();
     floor.now = Nanos((48 + 3) * HOUR);
     floor.quote("91", "93");
@@ -365,9 +368,9 @@ fn each_trading_date_begins_with_the_equity_that_the_last_one_ended_with() {
             at: floor.now,
         }]
     );
-    assert_eq!(floor.status.read().latch, None);
+    assert_eq!(floor.status().latch, None);
     floor.quote("82.45", "93");
-    assert_eq!(floor.status.read().latch, Some(Code::DailyLoss));
+    assert_eq!(floor.status().latch, Some(Code::DailyLoss));
 }
 
 #[test]
@@ -381,11 +384,11 @@ fn a_restart_on_the_same_date_keeps_the_baselines_and_takes_no_new_ones() {
     floor.quote("99", "101");
     floor.open();
     assert_eq!(floor.records(), []);
-    let status = floor.status.read();
+    let status = floor.status();
     assert_eq!(status.start_of_day, recovered.start_of_day);
     assert_eq!(status.high_water_mark, recovered.high_water_mark);
     floor.account(997_500);
-    assert_eq!(floor.status.read().latch, Some(Code::DailyLoss));
+    assert_eq!(floor.status().latch, Some(Code::DailyLoss));
 }
 
 #[test]
@@ -405,7 +408,7 @@ fn a_restart_keeps_the_latch_and_the_states_of_every_scope() {
     let mut floor = Floor::bare(&daily(5), &recovered, 64);
     floor.quote("99", "101");
     floor.open();
-    assert_eq!(floor.status.read().latch, Some(Code::Drawdown));
+    assert_eq!(floor.status().latch, Some(Code::Drawdown));
     assert_eq!(floor.refusal(buy(1, "100")), Some(Code::Drawdown));
     floor.reset();
     assert_eq!(floor.refusal(buy(1, "100")), Some(Code::Reducing));
@@ -443,7 +446,7 @@ fn a_reset_lifts_the_latch_and_takes_the_present_equity_as_baselines() {
     assert_eq!(floor.refusal(buy(1, "95")), None);
     // And trips again from there.
     floor.quote("80.55", "101");
-    assert_eq!(floor.status.read().latch, Some(Code::DailyLoss));
+    assert_eq!(floor.status().latch, Some(Code::DailyLoss));
 }
 
 #[test]
@@ -468,7 +471,7 @@ fn a_latched_firm_cannot_be_loosened_but_by_a_reset() {
         assert_eq!(floor.refusal(buy(1, "95")), Some(Code::DailyLoss));
     }
     floor.reset();
-    let state = floor.status.read().trading_state;
+    let state = floor.status().trading_state;
     assert_eq!(
         state,
         TradingState::Active,
@@ -552,12 +555,12 @@ fn a_held_position_without_a_price_suspends_new_risk_until_its_first_quote() {
     floor.board.write_quote(A, &quote("99", "101", NOON));
     floor.dirty.push(A).expect("room");
     floor.open();
-    assert_eq!(floor.status.read().equity, None, "B has no price");
+    assert_eq!(floor.status().equity, None, "B has no price");
     assert_eq!(floor.refusal(buy(1, "100")), Some(Code::EquityUnknown));
     floor.board.write_quote(B, &quote("60", "61", NOON));
     floor.dirty.push(B).expect("room");
     assert_eq!(floor.refusal(buy(1, "100")), None);
-    let status = floor.status.read();
+    let status = floor.status();
     assert_eq!(status.equity, Some(dollars(1_006_000)));
     // The first order already had a baseline to fall from.
     let baseline = (20_131_007, dollars(1_006_000));
@@ -644,7 +647,7 @@ fn a_dirty_ring_that_overflowed_makes_every_quote_be_read() {
     floor.dirty.push(A).expect("room");
     floor.dirty.push(last).expect_err("full");
     let mut polls = 0;
-    while floor.status.read().latch.is_none() {
+    while floor.status().latch.is_none() {
         floor.agent.poll(NOON);
         polls += 1;
         assert!(polls < 20, "a bounded number of bounded steps");

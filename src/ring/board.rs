@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
-use crate::types::{InstrumentId, Nanos, Price, Quantity, Quote};
+use crate::types::{InstrumentId, Nanos, Price, Quantity, Quote, prefetch};
 
 /// What the board holds of one instrument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -122,6 +122,14 @@ impl BoardReader {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// Has an instrument's place fetched: it will be read soon.
+    #[inline(always)]
+    pub fn prefetch(&self, instrument: InstrumentId) {
+        if let Some(slot) = self.slots.get(instrument.index()) {
+            prefetch(slot);
+        }
     }
 
     /// The latest of an instrument; all zero before the first row and beyond the board's end.

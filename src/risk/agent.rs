@@ -42,6 +42,8 @@ pub struct RiskAgent {
     turn: usize,
     /// Refusals of the dirty ring that have been answered by a rescan.
     overflows: u64,
+    /// Busy cycles since the reading was last renewed.
+    unpublished: u32,
     /// Next instrument of a rescan; at the end when none runs.
     rescan: usize,
 }
@@ -52,6 +54,8 @@ const EXPOSURES: usize = 1_024;
 const QUOTES: usize = 512;
 /// Commands of one port a cycle.
 const COMMANDS: usize = 16;
+/// Busy cycles in a row after which the reading is renewed all the same.
+const CYCLES_UNPUBLISHED: u32 = 64;
 
 impl RiskAgent {
     /// An agent over what was recovered. The clock only stamps decisions.
@@ -95,6 +99,7 @@ impl RiskAgent {
             status,
             published,
             turn: 0,
+            unpublished: 0,
             overflows: 0,
         }
     }
@@ -127,7 +132,7 @@ impl RiskAgent {
             self.overflows = overflows;
             self.rescan = 0;
         }
-        let end = self.gate.rules.len().min(self.rescan + QUOTES);
+        let end = self.gate.book.instruments().min(self.rescan + QUOTES);
         let scanned = end.saturating_sub(self.rescan);
         for index in self.rescan..end {
             self.gate.on_quote(InstrumentId(index as u32));
@@ -151,8 +156,8 @@ impl RiskAgent {
     fn serve_ports(&mut self, now: Nanos) -> usize {
         let ports = self.rings.ports.len();
         let mut served = 0;
-        for offset in 0..ports {
-            let port = (self.turn + offset) % ports;
+        let turns = (self.turn..ports).chain(0..self.turn);
+        for port in turns {
             let waiting = self.rings.ports[port].available().min(COMMANDS);
             for taken in 0..waiting {
                 if !self.rings.decisions.has_room(RiskGate::RECORDS_AT_ONCE) {
@@ -162,6 +167,9 @@ impl RiskAgent {
                     return served;
                 }
                 if let Some(command) = self.rings.ports[port].pop() {
+                    if let Some(PortCommand::New(next)) = self.rings.ports[port].peek() {
+                        self.gate.prefetch(next);
+                    }
                     self.serve(now, &command);
                     served += 1;
                 }
@@ -251,7 +259,10 @@ impl Agent for RiskAgent {
         self.gate.watch(now);
         work += self.write_records(now);
         work += self.serve_ports(now);
-        if work > 0 {
+        // Nobody trades on the reading: it is renewed when there is time, and now and then when there is none.
+        self.unpublished += u32::from(work > 0);
+        if self.unpublished > 0 && (work == 0 || self.unpublished >= CYCLES_UNPUBLISHED) {
+            self.unpublished = 0;
             self.publish();
         }
         work

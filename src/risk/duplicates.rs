@@ -10,11 +10,11 @@
 //! entries in which a chain walk ends at the first one that is not live. Nothing is ever unlinked,
 //! and no walk is longer than the live entries of one bucket.
 
-use crate::types::touched;
 use crate::types::{
     InstrumentId, Nanos, Order, OrderType, Quantity, Refusal, RefusalCode, Side, StrategyId,
     TrailingOffset,
 };
+use crate::types::{prefetch, touched};
 
 /// What makes two orders the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl DuplicateTable {
             index: hash as u32 & self.slot_mask,
             tag: (hash >> 32) as u32,
         };
-        std::hint::black_box(self.heads[bucket.index as usize]);
+        prefetch(&self.heads[bucket.index as usize]);
         bucket
     }
 

@@ -11,9 +11,9 @@ use crate::types::{
 };
 
 use super::equity::{EquityBook, cash_of_fill};
-use super::limits::RiskSettings;
+use super::limits::{InstrumentRule, RiskSettings};
 use super::orders::{Claim, RiskOrder, Terms};
-use crate::types::touched;
+use crate::types::{prefetch, touched};
 
 /// One broker's position of one instrument and what its open orders may make of it; one cache line.
 #[repr(align(64))]
@@ -22,6 +22,8 @@ pub(super) struct Cell {
     /// Signed, 10^-9. Sums of open orders are wider, so that they cannot overflow.
     pub(super) position: i64,
     pub(super) open_orders: u32,
+    /// Which of the instruments' rules holds here. Instruments are many, different rules are few: they stay at hand.
+    rule: u32,
     /// What open buys and open sells may still trade.
     pub(super) open: [i128; 2],
 }
@@ -56,6 +58,8 @@ pub(super) const fn sign(side: Side) -> i128 {
 /// See the module.
 pub(super) struct ExposureBook {
     cells: Box<[Cell]>,
+    /// Each different rule once.
+    rules: Box<[InstrumentRule]>,
     brokers: usize,
     holds: Box<[i128]>,
     open_by_strategy: Box<[u32]>,
@@ -70,8 +74,21 @@ impl ExposureBook {
     pub(super) fn new(settings: &RiskSettings, recovered: &RecoveredState) -> Self {
         let instruments = settings.instruments.len();
         let brokers = usize::from(settings.brokers);
+        let mut cells = touched(Cell::default(), instruments * brokers);
+        let mut rules: Vec<InstrumentRule> = Vec::new();
+        for (rule, cells) in settings.instruments.iter().zip(cells.chunks_mut(brokers)) {
+            let known = rules.iter().position(|known| known == rule);
+            let number = known.unwrap_or(rules.len());
+            if number == rules.len() {
+                rules.push(*rule);
+            }
+            for cell in cells {
+                cell.rule = number as u32;
+            }
+        }
         let mut book = Self {
-            cells: touched(Cell::default(), instruments * brokers),
+            cells,
+            rules: rules.into_boxed_slice(),
             brokers,
             holds: vec![0; brokers].into_boxed_slice(),
             open_by_strategy: vec![0; StrategyId::MAX_COUNT].into_boxed_slice(),
@@ -153,6 +170,12 @@ impl ExposureBook {
         self.cells.len() / self.brokers
     }
 
+    /// The rule of a cell's instrument.
+    #[inline(always)]
+    pub(super) fn rule(&self, cell: &Cell) -> &InstrumentRule {
+        &self.rules[cell.rule as usize]
+    }
+
     /// One broker's cell of one instrument; both ids are known ones.
     #[inline(always)]
     pub(super) fn cell(&self, broker: BrokerId, instrument: InstrumentId) -> &Cell {
@@ -162,8 +185,9 @@ impl ExposureBook {
     /// Asks for the cache line of an instrument's first cell; the id may be unknown.
     #[inline(always)]
     pub(super) fn touch(&self, instrument: InstrumentId) {
-        let first = self.cells.get(instrument.index() * self.brokers);
-        std::hint::black_box(first.map(|cell| cell.position));
+        if let Some(first) = self.cells.get(instrument.index() * self.brokers) {
+            prefetch(first);
+        }
     }
 
     #[inline(always)]

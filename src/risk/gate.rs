@@ -38,7 +38,6 @@ pub(super) struct Limits {
 
 /// See the module.
 pub struct RiskGate {
-    pub(super) rules: Box<[InstrumentRule]>,
     epoch: u32,
     strategies: u8,
     last_sequence: Box<[u64]>,
@@ -114,7 +113,6 @@ impl RiskGate {
         let rates = |_| settings.strategy_order_rate.map(Throttle::new);
         let has_check = settings.duplicate_window_ns > 0;
         let mut gate = Self {
-            rules: settings.instruments.clone().into_boxed_slice(),
             epoch: settings.epoch.get(),
             strategies: settings.strategies,
             last_sequence: vec![0; settings.ports].into_boxed_slice(),
@@ -133,7 +131,7 @@ impl RiskGate {
             strategy_rates: (0..settings.strategies).filter_map(rates).collect(),
             account_rate: settings.account_order_rate.map(Throttle::new),
             duplicates: has_check.then(|| {
-                DuplicateTable::new(settings.duplicate_window_ns, settings.duplicate_capacity)
+                DuplicateTable::new(settings.duplicate_window_ns, settings.orders_to_compare())
             }),
             newest_data: Nanos::ZERO,
             approvals: 0,
@@ -141,7 +139,7 @@ impl RiskGate {
             is_latch_unrecorded: false,
         };
         gate.recover_sequences(recovered);
-        for id in 0..gate.rules.len() as u32 {
+        for id in 0..gate.book.instruments() as u32 {
             gate.on_quote(InstrumentId(id));
         }
         gate
@@ -188,6 +186,15 @@ impl RiskGate {
         })
     }
 
+    /// Has fetched what the check of an order will look at first: the order is next.
+    #[inline]
+    pub(super) fn prefetch(&self, request: &OrderRequest) {
+        let order = &request.order;
+        let _ = self.bucket(order, request.strategy);
+        self.book.touch(order.instrument);
+        self.board.prefetch(order.instrument);
+    }
+
     /// Takes what ORDER says of fills, closes, replaces, links and accounts.
     pub fn apply(&mut self, exposure: &Exposure) {
         match *exposure {
@@ -198,7 +205,7 @@ impl RiskGate {
 
     /// Reads the board: the instrument's quote changed.
     pub fn on_quote(&mut self, instrument: InstrumentId) {
-        if instrument.index() < self.rules.len() {
+        if instrument.index() < self.book.instruments() {
             let market = self.board.read(instrument);
             let newest = market.quote.time.max(market.last_time);
             self.newest_data = self.newest_data.max(newest);
@@ -306,10 +313,11 @@ impl RiskGate {
         let market = this.board.read(order.instrument);
         this.admit_strategy(request.strategy)?;
         order.validate().map_err(invalid)?;
-        let rule = this.rule(order.instrument)?;
+        this.admit_instrument(order.instrument)?;
         let broker = this.route(request)?;
         this.admit_broker(broker)?;
         let cell = this.book.cell(broker, order.instrument);
+        let rule = this.book.rule(cell);
         let is_reducing = cell.toward(order.side) + i128::from(order.quantity.units()) <= 0;
         if !is_reducing {
             this.admit_adding(order, request.strategy, broker, cell, rule)?;
@@ -357,10 +365,12 @@ impl RiskGate {
     }
 
     #[inline(always)]
-    pub(super) fn rule(&self, instrument: InstrumentId) -> Result<&InstrumentRule, Refusal> {
-        self.rules
-            .get(instrument.index())
-            .ok_or(Refusal::plain(RefusalCode::UnknownInstrument))
+    pub(super) fn admit_instrument(&self, instrument: InstrumentId) -> Result<(), Refusal> {
+        if instrument.index() < self.book.instruments() {
+            Ok(())
+        } else {
+            Err(Refusal::plain(RefusalCode::UnknownInstrument))
+        }
     }
 
     /// Reduce-only orders, reduce-only states, and the allowed list, for an order that could add

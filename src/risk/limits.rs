@@ -197,6 +197,22 @@ impl RiskSettings {
         }
     }
 
+    /// How many orders the duplicate check has to remember: no more than the order rate lets through in its window.
+    /// A table that fits the rate stays in the core's cache.
+    pub(super) fn orders_to_compare(&self) -> usize {
+        /// What has left the window goes a few at a time.
+        const SLACK: u64 = 16;
+        let through = |rate: RateLimit| {
+            let windows = self.duplicate_window_ns.div_ceil(rate.window_ns);
+            let orders = windows.saturating_mul(u64::from(rate.count));
+            orders.saturating_add(SLACK)
+        };
+        let bound = self.account_order_rate.map_or(u64::MAX, through);
+        usize::try_from(bound).map_or(self.duplicate_capacity, |bound| {
+            bound.min(self.duplicate_capacity)
+        })
+    }
+
     /// Panics where a value would switch a control off by accident.
     pub(super) fn assert_sound(&self) {
         assert!(

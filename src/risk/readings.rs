@@ -53,7 +53,7 @@ impl RiskGate {
     /// Exposure of a broker to an instrument; `None` when either is not known.
     #[must_use]
     pub fn exposure(&self, broker: BrokerId, instrument: InstrumentId) -> Option<ExposureReading> {
-        if instrument.index() >= self.rules.len() || broker.index() >= self.book.brokers() {
+        if instrument.index() >= self.book.instruments() || broker.index() >= self.book.brokers() {
             return None;
         }
         let cell = self.book.cell(broker, instrument);

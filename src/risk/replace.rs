@@ -102,8 +102,9 @@ impl RiskGate {
         let session = self.session.at(now);
         let this = &*self;
         let (kept, order) = this.terms_asked(request)?;
-        let rule = this.rule(order.instrument)?;
+        this.admit_instrument(order.instrument)?;
         let cell = this.book.cell(kept.broker, order.instrument);
+        let rule = this.book.rule(cell);
         let before = kept.claim(&Terms::NONE);
         // What may trade whatever the outcome, in the place of what may trade now.
         let total = order.quantity.max(kept.order.quantity);

@@ -64,4 +64,4 @@ pub use session::{SessionPhase, SessionSchedule, SessionWindow};
 pub use signal::{Signal, Sizing};
 pub use slab::{OrderSlab, SlabFull, SlotIndex};
 pub use time::{Nanos, StageStamps};
-pub use touched::touched;
+pub use touched::{prefetch, touched};
