@@ -1,4 +1,4 @@
-//! An engine with 10,000 instruments and 100,000 open orders fits into 256 MiB, the files of the hot journal aside.
+//! An engine with 10,000 instruments and 100,000 open orders fits into 256 MiB, the files of the hot journal included.
 //!
 //! Runs on: the test runner; alone in its binary, since memory is the whole process's.
 //! Owns: an engine with the paper broker and every table raised to these sizes.
@@ -45,7 +45,7 @@ fn config() -> Config {
     config.market.synthetic.rows_per_second = 20_000;
     config.brokers[0].cash = Money::from_whole(1_000_000_000);
     config.execution.max_open_orders = OPEN_ORDERS;
-    config.risk.order_rate = 150_000;
+    config.risk.order_rate = 50_000;
     config
 }
 
@@ -83,7 +83,10 @@ fn a_hundred_thousand_open_orders_in_ten_thousand_instruments_fit_into_256_mib()
     wait_until("every order to be open", || {
         let orders = engine.session_metrics().orders;
         // A symbol may lack one side of its quote for a moment: its order is refused, another takes its place.
-        while u64::from(sent) < u64::from(OPEN_ORDERS) + orders.refused {
+        // Forty a millisecond: below the order rate, whose tables would not be this large otherwise.
+        std::thread::sleep(Duration::from_millis(1));
+        let portion = sent + 40;
+        while sent < portion && u64::from(sent) < u64::from(OPEN_ORDERS) + orders.refused {
             match engine.submit_cross_system_order(order(sent), None) {
                 Ok(_) => sent += 1,
                 Err(SubmitError::Busy { .. }) => break,
@@ -93,10 +96,8 @@ fn a_hundred_thousand_open_orders_in_ten_thousand_instruments_fit_into_256_mib()
         orders.open >= u64::from(OPEN_ORDERS)
     });
     let (peak, full) = (status_kib("VmHWM:"), status_kib("VmRSS:"));
-    // Files that are written at start, as many and as long as `[journal]` says.
     let files = config().journal;
     let journal = (files.segment_size * u64::from(files.segments)) >> 10;
-    let own = peak - journal;
     println!(
         "KiB: before {empty}, started {started}, full {full}, peak {peak}, of it hot journal {journal}, \
          locked {}",
@@ -104,5 +105,5 @@ fn a_hundred_thousand_open_orders_in_ten_thousand_instruments_fit_into_256_mib()
     );
     let session = engine.shutdown().expect("ends");
     drop(session);
-    assert!(own <= LIMIT_KIB, "{own} KiB, {LIMIT_KIB} at most");
+    assert!(peak <= LIMIT_KIB, "{peak} KiB, {LIMIT_KIB} at most");
 }

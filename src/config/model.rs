@@ -113,7 +113,7 @@ pub struct StateConfig {
 pub struct JournalConfig {
     /// Directory of the hot segments, on tmpfs. Default `/dev/shm`.
     pub hot: PathBuf,
-    /// Bytes of a hot segment: 64 KiB to 1 GiB, a multiple of 4 KiB. Default 16 MiB.
+    /// Bytes of a hot segment: 64 KiB to 1 GiB, a multiple of 4 KiB. Default 8 MiB.
     pub segment_size: u64,
     /// Hot segments that are kept ready: 2 to 64. Default 4.
     pub segments: u32,
@@ -125,7 +125,7 @@ impl Default for JournalConfig {
     fn default() -> Self {
         Self {
             hot: PathBuf::from("/dev/shm"),
-            segment_size: 16 << 20,
+            segment_size: 8 << 20,
             segments: 4,
             group_commit: Duration::from_millis(2),
         }

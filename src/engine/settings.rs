@@ -238,10 +238,13 @@ pub(super) fn order(
     brokers: usize,
     roster: &Roster,
 ) -> OrderSettings {
+    let defaults = OrderSettings::new(roster.ports, brokers as u8, roster.strategies(), routing);
+    let capacity = config.execution.order_capacity();
     OrderSettings {
-        capacity: config.execution.order_capacity(),
+        capacity,
         durable_default: !config.execution.fast_path_enabled,
-        ..OrderSettings::new(roster.ports, brokers as u8, roster.strategies(), routing)
+        execution_ids: defaults.execution_ids.max(2 * capacity),
+        ..defaults
     }
 }
 

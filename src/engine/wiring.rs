@@ -30,8 +30,8 @@ use crate::ring::{BoardReader, BoardWriter, Consumer, Producer, RingKind, Topolo
 use crate::risk::{RiskAgent, RiskRings, RiskStatus};
 use crate::runtime::layout::{Plan, PlanRequest, Role};
 use crate::runtime::{
-    Agent, Clock, Guard, Invoker, ManualTime, Runner, RunnerSettings, WakeHandle, memory,
-    spawn_all, usable_cores,
+    AGENT_STACK_BYTES, Agent, Clock, Guard, Invoker, ManualTime, Runner, RunnerSettings,
+    WakeHandle, memory, spawn_all, usable_cores,
 };
 use crate::types::{
     AccountStatement, BrokerId, InstrumentId, InstrumentTable, KillScope, KillWord, MarketUpdate,
@@ -636,12 +636,18 @@ fn cast_threads(
     };
     let mut runners = Vec::new();
     for thread in &plan.threads {
-        runners.push(Runner::new(RunnerSettings {
+        let runner = Runner::new(RunnerSettings {
             name: thread.name.clone(),
             placement: thread.placement.clone(),
             idle: thread.idle,
             stall_threshold_ns: nanos(config.threads.stall_threshold),
-        })?);
+        })?;
+        let is_users = |role: &Role| matches!(role, Role::Algorithm(_) | Role::Delivery);
+        runners.push(if thread.roles.iter().any(is_users) {
+            runner
+        } else {
+            runner.with_stack(AGENT_STACK_BYTES)
+        });
     }
     let wakes = sleepers(plan, &runners);
     let (mut hot, mut cold, mut journal) = (Vec::new(), Vec::new(), Vec::new());

@@ -89,15 +89,15 @@ macro_rules! topology {
 // a longer queue would only hide that its reader is behind.
 topology! {
     PortRequests "port_requests": "port" -> "RISK", "PortCommand", 1024, Refuse;
-    Decisions "decisions": "RISK" -> "ORDER", "RiskDecision", 512, Wait;
-    Exposure "exposure": "ORDER" -> "RISK", "Exposure", 1024, Wait;
+    Decisions "decisions": "RISK" -> "ORDER", "RiskDecision", 128, Wait;
+    Exposure "exposure": "ORDER" -> "RISK", "Exposure", 256, Wait;
     BrokerCommands "broker_commands": "ORDER" -> "GATEWAY", "BrokerCommand", 512, Wait;
-    BrokerReports "broker_reports": "GATEWAY" -> "ORDER", "BrokerReport", 1024, Wait;
+    BrokerReports "broker_reports": "GATEWAY" -> "ORDER", "BrokerReport", 256, Wait;
     PortReports "port_reports": "ORDER" -> "port", "OrderReport", 4096, MarkLagged;
     MarketToPaper "market_to_paper": "MARKET" -> "GATEWAY", "MarketUpdate", 16384, Wait;
     DirtyInstruments "dirty_instruments": "MARKET" -> "RISK", "InstrumentId", 4096, Rescan;
     MarketToAlgorithm "market_to_algorithm": "MARKET" -> "ALGORITHM", "MarketUpdate", 16384, DropCounted;
-    OrderEvents "order_events": "ORDER" -> "COLD", "Event", 65536, DropCounted;
+    OrderEvents "order_events": "ORDER" -> "COLD", "Event", 16384, DropCounted;
 }
 
 impl RingKind {

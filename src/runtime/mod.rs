@@ -27,6 +27,7 @@ pub use invoker::{Invoker, InvokerError};
 pub use layout::{Layout, LayoutChoice, Plan, PlanRequest, Profile, Role, ThreadPlan, plan};
 pub use memory::{MemoryLock, lock_process_memory};
 pub use preflight::{Check, Preflight, PreflightError, PreflightRequest, Verdict};
+pub(crate) use runner::AGENT_STACK_BYTES;
 pub use runner::{
     Runner, RunnerError, RunnerHandle, RunnerOutcome, RunnerReading, RunnerSettings, spawn_all,
 };

@@ -23,8 +23,11 @@ use crate::types::KillScope;
 /// Characters of a thread's name that the kernel keeps.
 pub const MAX_THREAD_NAME: usize = 15;
 
-/// Bytes of a runner's stack.
+/// Bytes of a runner's stack, enough for anybody's code.
 const STACK_BYTES: usize = 2 << 20;
+/// Bytes of a stack that only this crate's agents use. Where memory is locked every page of a stack is resident,
+/// used or not.
+pub(crate) const AGENT_STACK_BYTES: usize = 512 << 10;
 
 /// How a runner runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,6 +79,7 @@ pub struct Runner {
     settings: RunnerSettings,
     members: Vec<Member>,
     idler: Idler,
+    stack_bytes: usize,
 }
 
 /// What is left of a runner that ended.
@@ -130,7 +134,15 @@ impl Runner {
             settings,
             members: Vec::new(),
             idler,
+            stack_bytes: STACK_BYTES,
         })
+    }
+
+    /// Another size of stack.
+    #[must_use]
+    pub(crate) const fn with_stack(mut self, bytes: usize) -> Self {
+        self.stack_bytes = bytes;
+        self
     }
 
     /// Adds an agent behind those before it; a panic of it stops the firm.
@@ -182,7 +194,7 @@ impl Runner {
         let placement = self.settings.placement;
         let thread = Builder::new()
             .name(name.clone())
-            .stack_size(STACK_BYTES)
+            .stack_size(self.stack_bytes)
             .spawn(move || body.run(&placement, &ready))
             .map_err(|source| RunnerError::Spawn {
                 name: name.clone(),

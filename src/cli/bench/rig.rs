@@ -45,7 +45,7 @@ pub(super) struct RigSettings {
     pub pace: Pace,
     /// Reports that the port's ring holds, unless the engine's own size.
     pub port_reports: Option<usize>,
-    /// Hot segments of 16 MiB.
+    /// Hot segments of 8 MiB.
     pub hot_segments: usize,
 }
 
@@ -78,7 +78,6 @@ pub(super) struct Desk {
 /// What the port was told.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
-    pub sent: u64,
     pub accepted: u64,
     pub filled: u64,
     /// Refused, rejected, canceled, in doubt: nothing of the kind should happen.
@@ -193,7 +192,7 @@ pub(super) fn rig(settings: &RigSettings) -> Result<(Hot, Desk), Failure> {
         .map_err(text)?;
     let state = StateDir::open(dir.path()).map_err(text)?;
     let epoch = state.bump_epoch().map_err(text)?;
-    let hot_bytes = (settings.hot_segments as u64) << 24;
+    let hot_bytes = (settings.hot_segments as u64) << 23;
     let hot_dir = state.hot_dir_below(Path::new("/dev/shm"), hot_bytes);
     let on_tmpfs = !hot_dir.starts_with(state.path());
     let (writer, follower) = journal::create(JournalSettings {
@@ -399,11 +398,11 @@ impl Desk {
     fn note(&mut self, report: &OrderReport) {
         match report.event {
             OrderEvent::Submitted => {}
-            OrderEvent::Sent => {
-                self.tally.sent += 1;
+            // The exchange answers at once: its answer brings the stamps of the write.
+            OrderEvent::Accepted => {
+                self.tally.accepted += 1;
                 self.tally.last_internal_ns = u64::from(report.stamps.encode);
             }
-            OrderEvent::Accepted => self.tally.accepted += 1,
             OrderEvent::Filled(_) if report.status == OrderStatus::Filled => {
                 self.tally.filled += 1;
                 self.tally.last_report_stamp = report.received_stamp;
@@ -417,8 +416,8 @@ impl Desk {
         while let Some(report) = self.reports.pop() {
             self.note(&report);
             match report.event {
-                OrderEvent::Sent => self.latency.record_sent(&report.stamps),
                 OrderEvent::Accepted => {
+                    self.latency.record_sent(&report.stamps);
                     self.latency
                         .record_ack(&report.stamps, report.received_stamp);
                 }
@@ -480,7 +479,6 @@ impl Desk {
                 Err(format!("{what}: {found} instead of {expected}"))
             }
         };
-        expect("orders sent", tally.sent, made)?;
         expect("orders accepted", tally.accepted, made)?;
         expect("orders filled", tally.filled, made - resting)?;
         expect("unexpected reports", tally.other, 0)?;
@@ -504,23 +502,22 @@ impl Desk {
         self.check_journal(made, made - resting)
     }
 
-    /// Counts the records: an intent, a `Sent`, an `Accepted` an order, and its fill.
+    /// Counts the records: an intent and an `Accepted` an order, and its fill.
     fn check_journal(&self, orders: u64, fills: u64) -> Result<u64, Failure> {
-        let (mut counts, mut records) = ([0u64; 4], 0);
+        let (mut counts, mut records) = ([0u64; 3], 0);
         for entry in Journal::read(self.state.path(), None).map_err(text)? {
             records += 1;
             match entry.map_err(text)?.record {
                 Record::Intent(_) => counts[0] += 1,
                 Record::Execution(report) => match report.kind {
-                    ReportKind::Sent => counts[1] += 1,
-                    ReportKind::Accepted => counts[2] += 1,
-                    ReportKind::Fill => counts[3] += 1,
+                    ReportKind::Accepted => counts[1] += 1,
+                    ReportKind::Fill => counts[2] += 1,
                     kind => return Err(format!("a record of {kind:?}")),
                 },
                 _ => {}
             }
         }
-        let expected = [orders, orders, orders, fills];
+        let expected = [orders, orders, fills];
         if counts == expected {
             Ok(records)
         } else {

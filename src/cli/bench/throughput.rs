@@ -24,7 +24,7 @@ const BURST: u64 = 100_000;
 const GOAL: f64 = 1e6;
 /// Times that the kernel may take a processor away during a burst that counts.
 const PREEMPTIONS: u64 = 2;
-/// Hot segments of 16 MiB that hold a burst.
+/// Hot segments of 8 MiB that hold a burst.
 const BURST_SEGMENTS: usize = 8;
 /// Orders given to the composite at a time.
 const BATCH: u64 = 256;
@@ -95,7 +95,7 @@ pub(super) fn batches(trials: usize) -> Result<Figure, Failure> {
     }
     invoker.close().map_err(failed)?;
     desk.check()?;
-    let name = "composite: cost of an order in batches of 256, four reports each";
+    let name = "composite: cost of an order in batches of 256, three reports each";
     Ok(Figure::new(name, "ns", &best(&found), 0).goal(Goal::AtMost(1_000.0)))
 }
 
@@ -212,7 +212,7 @@ pub(super) fn bursts(count: usize) -> Result<Rates, Failure> {
             notes: vec![format!(
                 "bursts: median {middle:.0} orders/s; {} orders, {} fills, Busy {} times, \
                  {records} journal records; hot journal on {place}",
-                tally.sent, tally.filled, tally.busy
+                tally.accepted, tally.filled, tally.busy
             )],
         })
     })
@@ -251,7 +251,7 @@ pub(super) fn sustained(duration: Duration) -> Result<Rates, Failure> {
         })?;
         let (bytes, syncs) = (status.disk_bytes(), status.syncs());
         let (tally, records) = running.end()?;
-        let rate = tally.sent as f64 / took.as_secs_f64();
+        let rate = tally.accepted as f64 / took.as_secs_f64();
         let name = format!(
             "shared_hot: sustained, disk behind it, {:.0} s",
             took.as_secs_f64()
@@ -261,7 +261,7 @@ pub(super) fn sustained(duration: Duration) -> Result<Rates, Failure> {
             notes: vec![format!(
                 "sustained: {} orders, {} fills, Busy {} times, {records} journal records, \
                  {} MB and {syncs} syncs",
-                tally.sent,
+                tally.accepted,
                 tally.filled,
                 tally.busy,
                 bytes / 1_000_000
