@@ -87,6 +87,7 @@
 //! | `runtime` | types |
 //! | `journal` | types |
 //! | `market` | types, ring, runtime |
+//! | `net` | types |
 //! | `sim` | types |
 //! | `risk` | types, ring, runtime |
 //! | `order` | types, ring, runtime, journal |
@@ -117,6 +118,7 @@ pub mod engine;
 pub mod gateway;
 pub mod journal;
 pub mod market;
+pub mod net;
 pub mod order;
 pub mod ring;
 pub mod risk;
