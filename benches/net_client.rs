@@ -23,6 +23,8 @@ mod floor;
 mod hgrm;
 #[path = "net/http_twins.rs"]
 mod http_twins;
+#[path = "net/ours.rs"]
+mod ours;
 #[path = "net/report.rs"]
 mod report;
 #[path = "net/server.rs"]
@@ -241,6 +243,7 @@ fn entrants(
         &sleeping
     };
     let hyper: Maker = |target| Ok(Box::new(http_twins::Hyper::connect(target)?));
+    let ours_http: Maker = |target| Ok(Box::new(ours::OursHttp::connect(target)?));
     let reqwest: Maker = |target| Ok(Box::new(http_twins::Reqwest::new(target)?));
     let ureq: Maker = |target| Ok(Box::new(http_twins::Ureq::new(target)));
     let bare_http: Maker = |target| Ok(Box::new(floor::BareHttp::connect(target)?));
@@ -255,6 +258,7 @@ fn entrants(
     } else {
         vec![
             (FLOOR, bare_http, can),
+            (OURS, ours_http, can),
             (HYPER, hyper, &sleeping),
             ("reqwest", reqwest, &sleeping),
             ("ureq", ureq, &sleeping),

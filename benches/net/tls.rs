@@ -14,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 /// See the module.
 pub struct Tls {
     pub certificate: CertificateDer<'static>,
+    pub certificate_pem: String,
     pub client: Arc<ClientConfig>,
     pub server: Arc<ServerConfig>,
 }
@@ -40,6 +41,7 @@ impl Tls {
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             certificate,
+            certificate_pem: made.cert.pem(),
             client: Arc::new(client),
             server: Arc::new(server),
         })
