@@ -4,6 +4,7 @@
 //! Owns: the stream, the protocol's state on it, and when the next dial may be made.
 //! Never: blocks; hides a gap: whoever hears [`SocketEvent::Opened`] again has missed what was sent meanwhile.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
@@ -176,6 +177,8 @@ pub struct WebSocketClient {
     was_open: bool,
     readiness: Option<Readiness>,
     buffer: Box<[u8]>,
+    /// Octets of the buffer that the protocol was not given yet.
+    unread: Range<usize>,
 }
 
 impl std::fmt::Debug for WebSocketClient {
@@ -206,6 +209,7 @@ impl WebSocketClient {
             was_open: false,
             readiness: None,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            unread: 0..0,
         }
     }
 
@@ -299,7 +303,8 @@ impl WebSocketClient {
         }
     }
 
-    /// Goes on with everything and tells what happened; returns how much was done.
+    /// Goes on with everything and tells what happened; returns how much was done. It stops at each message, so that
+    /// an answer can be sent before what came behind it is looked at: a caller sleeps after a poll that did nothing.
     pub fn poll(&mut self, now: Nanos, tell: &mut impl FnMut(SocketEvent<'_>)) -> usize {
         match &self.state {
             State::Stopped => 0,
@@ -378,7 +383,10 @@ impl WebSocketClient {
         match shaking.go_on(&mut self.buffer, now) {
             Ok(None) => 0,
             Ok(Some(behind)) => match self.open(now, tell) {
-                Ok(()) => self.take(behind, now, tell) + 1,
+                Ok(()) => {
+                    self.unread = behind;
+                    1
+                }
                 Err(cause) => self.down(cause, now, tell),
             },
             Err(cause) => self.down(cause, now, tell),
@@ -406,15 +414,21 @@ impl WebSocketClient {
 
     /// Reads, tells, writes, and looks at the clock.
     fn work(&mut self, now: Nanos, tell: &mut impl FnMut(SocketEvent<'_>)) -> usize {
-        let mut work = 0;
         self.write_out();
+        let mut work = 0;
         for _ in 0..READS_PER_POLL {
+            if self.take(now, tell) {
+                return work + 1;
+            }
             let State::Open(stream) = &mut self.state else {
                 return work;
             };
             match stream.read(&mut self.buffer) {
                 Ok(Got::Nothing) => break,
-                Ok(Got::Bytes(count)) => work += self.take(0..count, now, tell) + 1,
+                Ok(Got::Bytes(count)) => {
+                    self.unread = 0..count;
+                    work += 1;
+                }
                 Ok(Got::End) => {
                     let _ = self.socket.end_of_stream(now);
                     break;
@@ -450,44 +464,34 @@ impl WebSocketClient {
         Ok(())
     }
 
-    /// Gives octets of the buffer to the protocol and tells what they brought.
-    fn take(
-        &mut self,
-        octets: std::ops::Range<usize>,
-        now: Nanos,
-        tell: &mut impl FnMut(SocketEvent<'_>),
-    ) -> usize {
-        let mut rest = &self.buffer[octets];
-        let mut events = 0;
-        while !rest.is_empty() {
-            match self.socket.receive(rest, now) {
-                Ok(received) => {
-                    rest = &rest[received.consumed..];
-                    if let Some(event) = received.event {
-                        events += 1;
-                        tell(match event {
-                            Event::Text(text) => SocketEvent::Text(text),
-                            Event::Binary(octets) => SocketEvent::Binary(octets),
-                            Event::Pong(octets) => SocketEvent::Pong(octets),
-                            Event::Closed { code, reason } => SocketEvent::Closing { code, reason },
-                        });
-                    }
-                }
-                // The close frame that says so is in the output; what else came is dropped.
-                Err(_) => break,
+    /// Gives unread octets to the protocol, up to the first event, and tells it; whether there was one.
+    fn take(&mut self, now: Nanos, tell: &mut impl FnMut(SocketEvent<'_>)) -> bool {
+        while !self.unread.is_empty() {
+            let Ok(received) = self.socket.receive(&self.buffer[self.unread.clone()], now) else {
+                // The close frame that says why is in the output; what else came is dropped.
+                self.unread = 0..0;
+                self.write_out();
+                return false;
+            };
+            self.unread.start += received.consumed;
+            let event = received.event.map(|event| match event {
+                Event::Text(text) => SocketEvent::Text(text),
+                Event::Binary(octets) => SocketEvent::Binary(octets),
+                Event::Pong(octets) => SocketEvent::Pong(octets),
+                Event::Closed { code, reason } => SocketEvent::Closing { code, reason },
+            });
+            let has_event = event.is_some();
+            if let Some(event) = event {
+                tell(event);
             }
-            if self.socket.needs_masks()
-                && let Ok(block) = random_block()
-            {
-                self.socket.refill_masks(&block);
-            }
-            if let State::Open(stream) = &mut self.state
-                && let Ok(taken) = stream.write(self.socket.output())
-            {
-                self.socket.consume_output(taken);
+            // Pongs leave at once. Without randomness the next poll ends the connection.
+            let _ = self.refill();
+            self.write_out();
+            if has_event {
+                return true;
             }
         }
-        events
+        false
     }
 
     fn down(
@@ -499,7 +503,10 @@ impl WebSocketClient {
         let mut retry_after_ns = None;
         let mut is_refused = false;
         match std::mem::replace(&mut self.state, State::Down) {
-            State::Open(stream) => stream.close(),
+            State::Open(stream) => {
+                self.unread = 0..0;
+                stream.close();
+            }
             State::Shaking(shaking) => {
                 let status = shaking.handshake.failure_status();
                 is_refused = matches!(status, Some(401 | 403));
@@ -524,11 +531,7 @@ impl WebSocketClient {
 
 impl Shaking {
     /// Writes the request and reads the answer; the octets of the buffer behind the answer once it is good.
-    fn go_on(
-        &mut self,
-        buffer: &mut [u8],
-        now: Nanos,
-    ) -> Result<Option<std::ops::Range<usize>>, DownCause> {
+    fn go_on(&mut self, buffer: &mut [u8], now: Nanos) -> Result<Option<Range<usize>>, DownCause> {
         let request = self.handshake.request();
         if self.written < request.len() || self.stream.has_unwritten() {
             self.written += self.stream.write(&request[self.written..])?;
