@@ -244,6 +244,7 @@ fn entrants(
     };
     let hyper: Maker = |target| Ok(Box::new(http_twins::Hyper::connect(target)?));
     let ours_http: Maker = |target| Ok(Box::new(ours::OursHttp::connect(target)?));
+    let ours_echo: Maker = |target| Ok(Box::new(ours::OursEcho::connect(target)?));
     let reqwest: Maker = |target| Ok(Box::new(http_twins::Reqwest::new(target)?));
     let ureq: Maker = |target| Ok(Box::new(http_twins::Ureq::new(target)));
     let bare_http: Maker = |target| Ok(Box::new(floor::BareHttp::connect(target)?));
@@ -251,6 +252,7 @@ fn entrants(
     let mut makers: Vec<(&'static str, Maker, &Target)> = if scenario.is_websocket {
         vec![
             (FLOOR, bare_echo, can),
+            (OURS, ours_echo, can),
             ("tungstenite", ws_twins::tungstenite, can),
             ("tokio-tungstenite", ws_twins::tokio_tungstenite, &sleeping),
             ("fastwebsockets", ws_twins::fastwebsockets, &sleeping),

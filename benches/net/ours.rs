@@ -12,7 +12,8 @@ use mio::{Events, Poll, Token, Waker};
 use quanta::Clock;
 use shrike::net::http::{Method, Outcome, Template};
 use shrike::net::{
-    Endpoint, HttpClient, HttpClientSettings, Resolver, Roots, SendError, SendOptions, TlsConfig,
+    Endpoint, HttpClient, HttpClientSettings, Resolver, Roots, SendError, SendOptions, SocketEvent,
+    TlsConfig, WebSocketClient, WebSocketClientSettings,
 };
 use shrike::types::Nanos;
 
@@ -103,8 +104,9 @@ impl OursHttp {
         }
         let began = std::time::Instant::now();
         while client.warm() == 0 {
-            client.poll(wait.now());
-            wait.idle()?;
+            if client.poll(wait.now()) == 0 {
+                wait.idle()?;
+            }
             if began.elapsed() > PATIENCE {
                 return Err(format!("no connection: {:?}", client.last_error()).into());
             }
@@ -139,5 +141,66 @@ impl Client for OursHttp {
         debug_assert_eq!(outcome, Outcome::Response);
         client.release(id, wait.now());
         Ok(number)
+    }
+}
+
+/// Messages by WebSocket.
+pub struct OursEcho {
+    client: WebSocketClient,
+    wait: Wait,
+    _resolver: Resolver,
+}
+
+impl OursEcho {
+    pub fn connect(target: &Target) -> Result<Self, Fault> {
+        let endpoint = endpoint(target, "ws", "/stream")?;
+        let settings = WebSocketClientSettings::new(endpoint, trust(target)?);
+        let resolver = Resolver::spawn()?;
+        let mut client = WebSocketClient::new(settings, resolver.dialler());
+        let (mut wait, waker) = Wait::new(target.waiting)?;
+        if let (Some((poll, _)), Some(waker)) = (&wait.poller, waker) {
+            client.attach(poll.registry().try_clone()?, CONNECTIONS, waker);
+        }
+        let began = std::time::Instant::now();
+        let mut cause = None;
+        while !client.is_open() {
+            let work = client.poll(wait.now(), &mut |event| {
+                if let SocketEvent::Down(down) = event {
+                    cause = Some(down);
+                }
+            });
+            if work == 0 {
+                wait.idle()?;
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(format!("no connection: {cause:?}").into());
+            }
+        }
+        Ok(Self {
+            client,
+            wait,
+            _resolver: resolver,
+        })
+    }
+}
+
+impl Client for OursEcho {
+    fn exchange(&mut self, body: &[u8; BODY_BYTES]) -> Result<Option<u64>, Fault> {
+        let (client, wait) = (&mut self.client, &mut self.wait);
+        client.send_text(std::str::from_utf8(body)?)?;
+        let mut answer: Option<Result<Option<u64>, Fault>> = None;
+        loop {
+            let work = client.poll(wait.now(), &mut |event| match event {
+                SocketEvent::Text(text) => answer = Some(Ok(wire::number(text.as_bytes()))),
+                SocketEvent::Down(cause) => answer = Some(Err(cause.into())),
+                _ => {}
+            });
+            if let Some(answer) = answer {
+                return answer;
+            }
+            if work == 0 {
+                wait.idle()?;
+            }
+        }
     }
 }
