@@ -25,6 +25,11 @@ impl ControlPayload {
         length: 0,
     };
 
+    /// Forgets everything.
+    pub(super) const fn clear(&mut self) {
+        self.length = 0;
+    }
+
     /// Appends; the frame decoder has seen to the length.
     pub(super) fn extend(&mut self, piece: &[u8]) {
         let end = self.length + piece.len();

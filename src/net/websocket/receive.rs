@@ -61,7 +61,6 @@ impl WebSocket {
                 at = bytes.len();
                 break;
             }
-            let is_new = self.frame.is_none();
             let header = match self.frame {
                 Some(header) => header,
                 None => match self.read_header(&bytes[at..])? {
@@ -79,8 +78,7 @@ impl WebSocket {
             let length = usize::try_from(self.remaining).map_or(rest.len(), |n| n.min(rest.len()));
             let piece = &rest[..length];
             at += length;
-            let is_whole = is_new && length as u64 == header.length;
-            if let Some(outcome) = self.take_payload(&header, piece, is_whole)? {
+            if let Some(outcome) = self.take_payload(&header, piece)? {
                 return Ok(Received {
                     consumed: at,
                     event: Some(self.event(outcome, piece)?),
@@ -113,7 +111,7 @@ impl WebSocket {
             }
             self.frame = Some(header);
             self.remaining = header.length;
-            self.control = ControlPayload::EMPTY;
+            self.control.clear();
         }
         Ok((taken, header))
     }
@@ -139,9 +137,9 @@ impl WebSocket {
         &mut self,
         header: &FrameHeader,
         piece: &[u8],
-        is_whole: bool,
     ) -> Result<Option<Outcome>, WebSocketError> {
         let piece_at = self.received;
+        let is_whole = piece.len() as u64 == header.length;
         self.received += piece.len() as u64;
         self.remaining -= piece.len() as u64;
         let is_end = self.remaining == 0;
