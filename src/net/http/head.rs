@@ -54,7 +54,11 @@ struct Start {
 ///
 /// # Errors
 /// The rule broken; none where the head is not complete.
-fn read(bytes: &[u8], limit: usize, fields: &mut Vec<Field>) -> Result<Start, Option<HttpRule>> {
+fn read(
+    bytes: &[u8],
+    limits: &HttpLimits,
+    fields: &mut Vec<Field>,
+) -> Result<Start, Option<HttpRule>> {
     // Not initialised: filling them would cost more than reading the head does.
     let mut parsed = [MaybeUninit::uninit(); MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
@@ -80,18 +84,20 @@ fn read(bytes: &[u8], limit: usize, fields: &mut Vec<Field>) -> Result<Start, Op
     if bytes.get(12) != Some(&b' ') {
         return Err(Some(HttpRule::StatusLine));
     }
-    if response.headers.len() > limit {
+    if end > limits.head_bytes {
+        return Err(Some(HttpRule::HeadTooLong));
+    }
+    if response.headers.len() > limits.fields {
         return Err(Some(HttpRule::TooManyFields));
     }
     let base = bytes.as_ptr() as usize;
     // httparse lets a line end without its CR. Every line is the last or has a field behind it.
-    let ends_line = |behind: usize| bytes[..behind].ends_with(b"\r\n");
-    let follows_line = |name: &str| ends_line(name.as_ptr() as usize - base);
+    let follows_line = |name: &str| bytes[..name.as_ptr() as usize - base].ends_with(b"\r\n");
     let lines_end = response
         .headers
         .iter()
         .all(|field| follows_line(field.name));
-    if !lines_end || !ends_line(end) || !ends_line(end - 2) {
+    if !lines_end || !bytes[..end].ends_with(b"\r\n\r\n") {
         return Err(Some(HttpRule::BareLineFeed));
     }
     let place = |part: &[u8]| {
@@ -212,7 +218,7 @@ impl Head {
     /// The blank line is there.
     fn complete(&mut self) -> Result<(), HttpError> {
         let end = self.bytes.len() as u64;
-        match read(&self.bytes, self.limits.fields, &mut self.fields) {
+        match read(&self.bytes, &self.limits, &mut self.fields) {
             Ok(start) => {
                 self.begin_with(start);
                 Ok(())
@@ -227,14 +233,7 @@ impl Head {
         if !bytes.starts_with(BEGINNING) {
             return None;
         }
-        let start = read(bytes, self.limits.fields, &mut self.fields);
-        let sound = start
-            .ok()
-            .filter(|start| start.end <= self.limits.head_bytes);
-        let Some(start) = sound else {
-            self.fields.clear();
-            return None;
-        };
+        let start = read(bytes, &self.limits, &mut self.fields).ok()?;
         self.bytes.extend_from_slice(&bytes[..start.end]);
         self.begin_with(start);
         Some(start.end)
