@@ -10,6 +10,9 @@
 //! every client that can; "as it comes" is the same library left to sleep in epoll, as its users have it. In a sleeping
 //! scenario both ends sleep in the kernel. One way is from the start of building the request until the server has
 //! read, and decrypted, all of it.
+//!
+//! A busy scenario runs twice: Shrike beside the floor alone, and everybody. Among everybody each client finds the
+//! processor's caches full of the others' code, the small ones too, which costs a client more the more code it has.
 
 #[path = "../tests/common/allocations.rs"]
 mod allocations;
@@ -204,19 +207,27 @@ fn run(options: &Options) -> Result<bool, Fault> {
         if !options.only.is_empty() && !options.only.iter().any(wanted) {
             continue;
         }
-        let tls = scenario.tls.then(|| Arc::clone(&tls));
-        let config = tls.as_ref().map(|tls| Arc::clone(&tls.server));
-        let server = Server::start(config, !scenario.is_busy, clock.clone())?;
-        let entrants = entrants(scenario, &options.clients, &server, tls)?;
-        let run = Bench::new(&server, clock.clone()).run(entrants, trials);
-        server.stop()?;
-        let run = run?;
-        let (goals, _) = report::goals(scenario, &run);
-        print!("{}{goals}", report::table(scenario, &run));
-        if let Some(dir) = &options.out {
-            report::write(dir, scenario, &run)?;
+        let pair = ("beside the floor", vec![OURS.to_owned()]);
+        let everybody = ("everybody", options.clients.clone());
+        let mut fields = vec![everybody];
+        if scenario.is_busy && options.clients.is_empty() {
+            fields.insert(0, pair);
         }
-        is_conclusive &= run.is_conclusive();
+        for (field, clients) in &fields {
+            let tls = scenario.tls.then(|| Arc::clone(&tls));
+            let config = tls.as_ref().map(|tls| Arc::clone(&tls.server));
+            let server = Server::start(config, !scenario.is_busy, clock.clone())?;
+            let entrants = entrants(scenario, clients, &server, tls)?;
+            let run = Bench::new(&server, clock.clone()).run(entrants, trials);
+            server.stop()?;
+            let run = run?;
+            let goals = report::goals(scenario, &run);
+            print!("{}{goals}", report::table(scenario, field, &run));
+            if let Some(dir) = &options.out {
+                report::write(dir, scenario, field, &run)?;
+            }
+            is_conclusive &= run.is_conclusive();
+        }
     }
     Ok(is_conclusive)
 }

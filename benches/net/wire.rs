@@ -24,7 +24,11 @@ pub const SECRET: &str = "bench0bench1bench2bench3bench4benc";
 
 /// An order as JSON, its number still zero.
 pub fn order() -> [u8; BODY_BYTES] {
-    let text = r#"{"client_order_id":"0000000000000000","symbol":"AAPL","qty":"100","side":"buy","type":"limit","time_in_force":"day","limit_price":"187.25","extended_hours":false,"order_class":"simple","note":""}"#;
+    let text = concat!(
+        r#"{"client_order_id":"0000000000000000","symbol":"AAPL","qty":"100","side":"buy","#,
+        r#""type":"limit","time_in_force":"day","limit_price":"187.25","#,
+        r#""extended_hours":false,"order_class":"simple","note":""}"#
+    );
     padded(text)
 }
 
@@ -78,7 +82,12 @@ pub fn reply() -> (Vec<u8>, usize) {
         )
     };
     let length = REPLY_BYTES - head(100).len();
-    let text = r#"{"client_order_id":"0000000000000000","id":"61e69015-8549-4bfd-b9c3-01e75843f47d","created_at":"2013-10-07T14:30:00.000000Z","symbol":"AAPL","qty":"100","filled_qty":"0","type":"limit","side":"buy","status":"accepted"}"#;
+    let text = concat!(
+        r#"{"client_order_id":"0000000000000000","id":"61e69015-8549-4bfd-b9c3-01e75843f47d","#,
+        r#""created_at":"2013-10-07T14:30:00.000000Z","symbol":"AAPL","qty":"100","#,
+        r#""filled_qty":"0","type":"limit","side":"buy","status":"accepted"}"#
+    );
+    assert!(text.len() <= length, "the text fits into the reply");
     let mut reply = head(length).into_bytes();
     let body_at = reply.len();
     reply.extend_from_slice(&padded::<REPLY_BYTES>(text)[..length - 1]);
