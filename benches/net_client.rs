@@ -1,8 +1,8 @@
 //! Round trip and one-way submit of Shrike's HTTP and WebSocket client, against the raw socket and other clients.
 //!
-//! Runs on: `cargo bench --manifest-path benches/net/Cargo.toml`, options after `--`: `--quick`, `--out DIR` (`.hgrm`
-//! files), `--only NAME` (any part of a scenario's name), `--client NAME` (any part of a client's name; the floor always
-//! runs); the last two again for more. The client is pinned to core 0, the server to core 1.
+//! Runs on: `cargo bench --manifest-path benches/net/Cargo.toml`, options after `--`: `--quick`; `--out DIR` (`.hgrm`
+//! files); `--only NAME` (any part of a scenario's name) and `--client NAME` (any part of a client's name; the floor
+//! always runs), both again for more. The client is pinned to core 0, the server to core 1.
 //! Owns: the scenarios, and the exit code: 0, 1 for a wrong answer, 2 for a wrong option, 5 for a machine too busy.
 //! Never: compares figures of two runs: everybody's exchanges alternate, message by message, in a random order.
 //!
