@@ -10,10 +10,18 @@
 //! clock or randomness, and the same input gives the same output wherever it is split. Around them lies thin I/O over
 //! mio, with TLS by rustls.
 
+pub mod backoff;
+pub mod endpoint;
 pub mod error;
 pub mod http;
 pub mod limits;
+mod stream;
+mod tls;
 pub mod websocket;
 
+pub use backoff::{Backoff, BackoffSettings};
+pub use endpoint::{Endpoint, EndpointError};
 pub use error::{HttpError, HttpRule};
 pub use limits::{HttpLimits, WebSocketLimits};
+pub use stream::{Got, Sending, Stream, StreamError};
+pub use tls::{Roots, TlsConfig, TlsConfigError};

@@ -1,0 +1,234 @@
+//! TLS by rustls, behind this one file.
+//!
+//! Runs on: a gateway's duty cycle; handshakes on RESOLVER.
+//! Owns: the certificates that are trusted, the cache of sessions, and one connection's state.
+//! Never: switches verification off, or sends early data.
+
+use std::io::{ErrorKind, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use super::stream::{Got, StreamError};
+
+/// Whose certificates are trusted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Roots {
+    /// Mozilla's list, built in.
+    #[default]
+    WebPki,
+    /// The operating system's list.
+    Native,
+    /// Those of a PEM file and no others: for tests and private networks.
+    File(PathBuf),
+}
+
+/// Why there is no TLS configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsConfigError {
+    /// The file cannot be read, or holds something else.
+    #[error("{}: no certificates to trust: {why}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The operating system's list is empty or cannot be read.
+    #[error("the operating system trusts no certificates: {0}")]
+    Native(String),
+    /// rustls refuses its own defaults.
+    #[error("TLS: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// What every connection of a client shares: trust, and the sessions that can be resumed.
+#[derive(Clone, Debug)]
+pub struct TlsConfig(Arc<ClientConfig>);
+
+impl TlsConfig {
+    /// TLS 1.2 and 1.3, HTTP/1.1 by ALPN, ring's cryptography.
+    ///
+    /// # Errors
+    /// [`TlsConfigError`] when there is nobody to trust.
+    pub fn new(roots: &Roots) -> Result<Self, TlsConfigError> {
+        let mut store = RootCertStore::empty();
+        match roots {
+            Roots::WebPki => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Roots::Native => {
+                let found = rustls_native_certs::load_native_certs();
+                let (added, _) = store.add_parsable_certificates(found.certs);
+                if added == 0 {
+                    let why = found.errors.first().map(ToString::to_string);
+                    return Err(TlsConfigError::Native(why.unwrap_or_default()));
+                }
+            }
+            Roots::File(path) => {
+                let failed = |why: String| TlsConfigError::File {
+                    path: path.clone(),
+                    why,
+                };
+                let found =
+                    CertificateDer::pem_file_iter(path).map_err(|e| failed(e.to_string()))?;
+                for certificate in found {
+                    let certificate = certificate.map_err(|e| failed(e.to_string()))?;
+                    store.add(certificate).map_err(|e| failed(e.to_string()))?;
+                }
+                if store.is_empty() {
+                    return Err(failed("the file holds none".to_owned()));
+                }
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+/// One connection's TLS.
+#[derive(Debug)]
+pub(super) struct Tls {
+    session: ClientConnection,
+}
+
+impl Tls {
+    /// A session that has not spoken yet.
+    pub(super) fn new(config: &TlsConfig, host: &str) -> Result<Self, rustls::Error> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| rustls::Error::General(format!("{host:?} is no server name")))?;
+        let mut session = ClientConnection::new(Arc::clone(&config.0), name)?;
+        // A request is bounded by its own limits.
+        session.set_buffer_limit(None);
+        Ok(Self { session })
+    }
+
+    /// Goes on with the handshake; whether it is complete. `Ok(None)` for TCP that ended.
+    pub(super) fn shake_hands(
+        &mut self,
+        tcp: &mut (impl Read + Write),
+    ) -> Result<Handshake, HandshakeFailure> {
+        loop {
+            if self.session.wants_write() {
+                match self.session.write_tls(tcp) {
+                    Ok(_) => continue,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(HandshakeFailure::Stream(StreamError::of(&error))),
+                }
+            }
+            if !self.session.is_handshaking() {
+                // The last flight has to leave before the first request.
+                return Ok(match self.session.wants_write() {
+                    true => Handshake::Underway,
+                    false => Handshake::Complete,
+                });
+            }
+            match self.session.read_tls(tcp) {
+                Ok(0) => return Err(HandshakeFailure::Stream(StreamError::Truncated)),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Handshake::Underway);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(HandshakeFailure::Stream(StreamError::of(&error))),
+            }
+            if let Err(error) = self.session.process_new_packets() {
+                // The alert that says why, if it still gets through.
+                let _ = self.session.write_tls(tcp);
+                return Err(HandshakeFailure::Tls(error));
+            }
+        }
+    }
+
+    pub(super) fn wants_write(&self) -> bool {
+        self.session.wants_write()
+    }
+
+    /// Whether the session was resumed, once the handshake is complete.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.session.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
+    /// Encrypts octets into the session's buffer.
+    pub(super) fn encrypt(&mut self, octets: &[u8]) -> Result<(), StreamError> {
+        let written = self.session.writer().write_all(octets);
+        written.map_err(|error| StreamError::of(&error))
+    }
+
+    /// Gives the kernel what it takes; adds how much to `count`.
+    pub(super) fn flush(
+        &mut self,
+        tcp: &mut impl Write,
+        count: &mut u64,
+    ) -> Result<(), StreamError> {
+        while self.session.wants_write() {
+            match self.session.write_tls(tcp) {
+                Ok(0) => return Err(StreamError::BrokenPipe),
+                Ok(taken) => *count += taken as u64,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(StreamError::of(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, decrypted.
+    pub(super) fn read(
+        &mut self,
+        tcp: &mut impl Read,
+        buffer: &mut [u8],
+    ) -> Result<Got, StreamError> {
+        loop {
+            match self.session.reader().read(buffer) {
+                Ok(0) => return Ok(Got::End),
+                Ok(count) => return Ok(Got::Bytes(count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(StreamError::of(&error)),
+            }
+            match self.session.read_tls(tcp) {
+                // `reader` tells close_notify from a connection that was cut off.
+                Ok(0) => match self.session.reader().read(buffer) {
+                    Ok(0) => return Ok(Got::End),
+                    Ok(count) => return Ok(Got::Bytes(count)),
+                    Err(_) => return Err(StreamError::Truncated),
+                },
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Got::Nothing),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(StreamError::of(&error)),
+            }
+            if self.session.process_new_packets().is_err() {
+                return Err(StreamError::Tls);
+            }
+        }
+    }
+
+    /// Says close_notify if the kernel takes it.
+    pub(super) fn close(&mut self, tcp: &mut impl Write) {
+        self.session.send_close_notify();
+        let _ = self.flush(tcp, &mut 0);
+    }
+}
+
+/// How far a handshake is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Handshake {
+    Underway,
+    Complete,
+}
+
+/// Why a handshake failed.
+#[derive(Debug)]
+pub(super) enum HandshakeFailure {
+    Stream(StreamError),
+    Tls(rustls::Error),
+}
