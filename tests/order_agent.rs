@@ -134,6 +134,32 @@ fn an_order_lives_from_submission_to_its_last_fill() {
 }
 
 #[test]
+fn an_answer_with_offsets_tells_that_the_order_left_unless_it_denies_it() {
+    let answered = |kind, id| ExecutionReport {
+        encode_offset: 200,
+        wire_offset: 300,
+        ..report(kind, id)
+    };
+    let mut rig = Rig::new();
+    rig.approve(approved(id(1)));
+    rig.say(answered(ReportKind::Accepted, id(1)));
+    rig.say(fill(id(1), 1, 40, 40));
+    let told = rig.told(0);
+    let events: Vec<_> = told.iter().map(|report| report.event).collect();
+    assert_eq!(events[..2], [OrderEvent::Submitted, OrderEvent::Accepted]);
+    let stamps = told[1].stamps;
+    assert_eq!((stamps.encode, stamps.wire), (200, 300));
+    assert_eq!(told[2].stamps, stamps);
+    // Of a sent order "not sent" can only mean the change of it.
+    rig.say_kind(ReportKind::NotSent, id(1));
+    assert_eq!(rig.status(id(1)), OrderStatus::PartiallyFilled);
+    rig.approve(approved(id(2)));
+    rig.say(answered(ReportKind::NotSent, id(2)));
+    assert_eq!(rig.status(id(2)), OrderStatus::Rejected);
+    assert_eq!(rig.anomalies(), 1, "nobody had asked for a change");
+}
+
+#[test]
 fn a_fill_before_the_acknowledgement_counts_and_the_late_one_is_silent() {
     let mut rig = Rig::new();
     rig.approve(approved(id(1)));

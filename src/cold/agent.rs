@@ -21,7 +21,7 @@
 //! behind a [`EventKind::Gap`].
 //!
 //! Latency is recorded from live events only, each once: samples of dropped events are missing from
-//! the histograms.
+//! the histograms, unless a later event of the order brings the same stamps.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -70,6 +70,8 @@ pub struct ColdSettings {
     pub events_a_cycle: usize,
     /// Positions marked in one duty cycle at most.
     pub marks_a_cycle: usize,
+    /// Working orders that room is made for at start.
+    pub working_orders: usize,
     /// Finished orders that are still shown.
     pub retired_orders: usize,
     /// Fills remembered to tell a repeated one; more than the event ring holds.
@@ -83,8 +85,9 @@ impl Default for ColdSettings {
         Self {
             events_a_cycle: 4_096,
             marks_a_cycle: 32,
+            working_orders: 1_024,
             retired_orders: 65_536,
-            recent_fills: 131_072,
+            recent_fills: 32_768,
             rebuild_pause_ns: 1_000_000_000,
         }
     }
@@ -142,12 +145,7 @@ impl ColdAgent {
         publisher: Publisher,
         journal: Box<dyn JournalSource>,
     ) -> (Self, ColdShared) {
-        let state = ColdState::new(
-            &recovered,
-            Marks::new(board),
-            settings.retired_orders,
-            settings.recent_fills,
-        );
+        let state = ColdState::new(&recovered, Marks::new(board), &settings);
         let shared = ColdShared::new(state);
         let agent = Self {
             settings,

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ColdSettings;
 use super::bus::Publisher;
 use super::events::EventKind;
 use super::latency::{LatencySummary, Stage, StageLatency};
@@ -221,16 +222,11 @@ pub(crate) struct ColdState {
 }
 
 impl ColdState {
-    pub(crate) fn new(
-        recovered: &RecoveredState,
-        marks: Marks,
-        retired_orders: usize,
-        recent_fills: usize,
-    ) -> Self {
+    pub(crate) fn new(recovered: &RecoveredState, marks: Marks, settings: &ColdSettings) -> Self {
         let mut state = Self {
             portfolio: PortfolioManager::new(recovered, marks),
-            orders: HashMap::new(),
-            recent: RecentFills::new(recent_fills),
+            orders: HashMap::with_capacity(settings.working_orders),
+            recent: RecentFills::new(settings.recent_fills),
             rebuilt_accounts: Vec::new(),
             tally: Tally::default(),
             refusals: BTreeMap::new(),
@@ -241,7 +237,7 @@ impl ColdState {
             started: Nanos::ZERO,
             now: Nanos::ZERO,
             retired: VecDeque::new(),
-            retired_capacity: retired_orders.max(1),
+            retired_capacity: settings.retired_orders.max(1),
             latency: StageLatency::new(),
             processed: 0,
         };

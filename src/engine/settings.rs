@@ -22,6 +22,8 @@ use crate::types::{
     SessionSchedule, StrategyId, Symbol,
 };
 
+/// Execution ids that are remembered against repetition at least.
+const EXECUTION_IDS: usize = 131_072;
 /// Days for which sessions are laid out at start: a run that lasts longer finds the market closed after them.
 const SCHEDULE_DAYS: u32 = 400;
 
@@ -243,7 +245,7 @@ pub(super) fn order(
     OrderSettings {
         capacity,
         durable_default: !config.execution.fast_path_enabled,
-        execution_ids: defaults.execution_ids.max(2 * capacity),
+        execution_ids: (4 * capacity).clamp(EXECUTION_IDS, defaults.execution_ids),
         ..defaults
     }
 }

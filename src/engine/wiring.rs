@@ -283,7 +283,10 @@ fn assemble(
     let feed = MarketFeed::new(source, outputs, rows)?;
     let feed_status = feed.status();
     let (cold, cold_shared) = ColdAgent::new(
-        ColdSettings::default(),
+        ColdSettings {
+            working_orders: parts.config.execution.max_open_orders as usize,
+            ..ColdSettings::default()
+        },
         parts.recovered.clone(),
         ends.events,
         parts.board.clone(),

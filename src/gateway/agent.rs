@@ -42,6 +42,11 @@ struct Left {
     wire_offset: u32,
 }
 
+/// Whether a report can tell that the order left. One that denies it cannot: both are told then.
+fn answers(report: &ExecutionReport, order_id: OrderId) -> bool {
+    report.order_id == order_id && report.kind != ReportKind::NotSent
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct GatewayAgent<S> {
@@ -106,7 +111,7 @@ impl<S: BrokerSession> GatewayAgent<S> {
                 BrokerReport::Execution(execution) => {
                     execution.received_stamp = *received.get_or_insert_with(|| self.clock.stamp());
                     match self.left {
-                        Some(left) if left.order_id == execution.order_id => {
+                        Some(left) if answers(execution, left.order_id) => {
                             execution.encode_offset = left.encode_offset;
                             execution.wire_offset = left.wire_offset;
                             self.left = None;

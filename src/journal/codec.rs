@@ -13,7 +13,7 @@ use crate::types::{
 };
 
 /// Version of every record type of this build.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const BOOT: u16 = 1;
 const INSTRUMENT: u16 = 2;

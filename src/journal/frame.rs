@@ -92,7 +92,6 @@ pub fn seal(
     (size, crc)
 }
 
-/// Mixing the length into the seed covers it without a second pass over four bytes.
 #[inline(always)]
 fn put(frame: &mut [u8; MAX_FRAME], at: usize, word: u64) {
     match frame[at..].first_chunk_mut() {
@@ -101,6 +100,7 @@ fn put(frame: &mut [u8; MAX_FRAME], at: usize, word: u64) {
     }
 }
 
+/// Mixing the length into the seed covers it without a second pass over four bytes.
 #[inline]
 fn checksum(previous_crc: u32, length: u32, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(previous_crc ^ length, bytes)

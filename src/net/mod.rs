@@ -11,6 +11,8 @@
 //! mio, with TLS by rustls.
 
 pub mod backoff;
+pub mod client;
+pub mod dial;
 pub mod endpoint;
 pub mod error;
 pub mod http;
@@ -20,6 +22,10 @@ mod tls;
 pub mod websocket;
 
 pub use backoff::{Backoff, BackoffSettings};
+pub use client::{ExchangeId, HttpClient, HttpClientSettings, SendError, SendOptions};
+pub use dial::{
+    Connected, DialDeadlines, DialError, DialRequest, Dialled, Dialler, Resolver, TlsProblem,
+};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{HttpError, HttpRule};
 pub use limits::{HttpLimits, WebSocketLimits};

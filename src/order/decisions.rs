@@ -43,13 +43,12 @@ impl<P: Pen> FastExecutionPath<P> {
     }
 
     fn decide(&mut self, decision: &RiskDecision, now: Nanos) {
-        if let RiskDecision::Approved(approved) = decision {
-            return self.approve(approved, now);
+        if !matches!(decision, RiskDecision::Approved(_)) {
+            // What follows may change an order that was only just submitted.
+            self.tell_submitted();
         }
-        // What follows may change an order that was only just submitted.
-        self.tell_submitted();
         match *decision {
-            RiskDecision::Approved(_) => {}
+            RiskDecision::Approved(ref approved) => self.approve(approved, now),
             RiskDecision::Refused(ref refused) => self.refuse(refused, None, now),
             RiskDecision::Cancel(request) => self.cancel(request.order_id, now),
             RiskDecision::CancelRefused { order_id, refusal } => {
@@ -92,9 +91,6 @@ impl<P: Pen> FastExecutionPath<P> {
             self.command(approved.broker, BrokerCommand::New(command));
         }
         // Told in the next cycle: until then the gateway has the order.
-        if self.submitted.is_full() {
-            self.tell_submitted();
-        }
         self.submitted.push(slot, id, now);
     }
 

@@ -31,10 +31,10 @@ const EXPOSURES_PER_INPUT: usize = 2;
 
 /// The ORDER agent: approved orders in, broker commands out, everything on record first.
 ///
-/// The order of a cycle is the order of importance: reports of brokers, orders whose intent is on
-/// disk by now, look-ups of orders in doubt, cancel-alls, decisions of RISK, and ports that missed
-/// something. Reports need no room towards the brokers, so a gateway that waits for ORDER is never
-/// waited for by it.
+/// A cycle begins with telling of the orders that the last one handed on. Then the order is that of
+/// importance: reports of brokers, orders whose intent is on disk by now, look-ups of orders in
+/// doubt, cancel-alls, decisions of RISK, and ports that missed something. Reports need no room
+/// towards the brokers, so a gateway that waits for ORDER is never waited for by it.
 pub struct FastExecutionPath<P: Pen> {
     pub(super) decisions: Consumer<RiskDecision>,
     pub(super) reports: Box<[Consumer<BrokerReport>]>,
@@ -110,7 +110,8 @@ impl<P: Pen> FastExecutionPath<P> {
             pen,
             clock,
             orders: OrderManager::new(settings.capacity, settings.ports),
-            executions: ExecutionIds::new(settings.execution_ids),
+            // Those of an earlier run take nothing from the room of this one.
+            executions: ExecutionIds::new(settings.execution_ids + recovered.execution_ids.len()),
             held: (0..brokers)
                 .map(|_| HeldQueue::new(settings.capacity))
                 .collect(),

@@ -61,7 +61,7 @@ impl OrderSettings {
             strategies,
             routing,
             durable_default: false,
-            execution_ids: 131_072,
+            execution_ids: 4 * 131_072,
             work_per_cycle: 256,
         }
     }

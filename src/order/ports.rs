@@ -27,6 +27,9 @@ struct Flags {
 
 /// Which ports missed reports. ORDER writes, anybody reads.
 ///
+/// A port whose ring is full has its strategy killed by the first report that finds no room; of new
+/// orders that is told a cycle after they were handed on, so those of that cycle still go.
+///
 /// When a port's ring is full, its generation rises and it is lagged: reports are missing. Once
 /// half of the ring is free, ORDER tells it every order of the port that is not done, and those
 /// that were done meanwhile, as [`OrderEvent::Restored`]; then the flag falls. A port that counts
@@ -120,11 +123,7 @@ impl Submitted {
         self.count
     }
 
-    pub(super) const fn is_full(&self) -> bool {
-        self.count == self.orders.len()
-    }
-
-    /// Room was seen before.
+    /// There is room for every decision of a cycle.
     pub(super) fn push(&mut self, slot: SlotIndex, id: OrderId, at: Nanos) {
         self.orders[self.count] = (slot, id, at);
         self.count += 1;

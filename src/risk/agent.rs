@@ -42,7 +42,7 @@ pub struct RiskAgent {
     turn: usize,
     /// Refusals of the dirty ring that have been answered by a rescan.
     overflows: u64,
-    /// Busy cycles since the reading was last renewed.
+    /// Cycles with work since the reading was last renewed.
     unpublished: u32,
     /// Next instrument of a rescan; at the end when none runs.
     rescan: usize,
@@ -54,8 +54,8 @@ const EXPOSURES: usize = 1_024;
 const QUOTES: usize = 512;
 /// Commands of one port a cycle.
 const COMMANDS: usize = 16;
-/// Busy cycles in a row after which the reading is renewed all the same.
-const CYCLES_UNPUBLISHED: u32 = 64;
+/// Cycles with orders in a row after which the reading is renewed all the same.
+const CYCLES_UNPUBLISHED: u32 = 16;
 
 impl RiskAgent {
     /// An agent over what was recovered. The clock only stamps decisions.
@@ -258,10 +258,12 @@ impl Agent for RiskAgent {
         work += self.take_quotes();
         self.gate.watch(now);
         work += self.write_records(now);
-        work += self.serve_ports(now);
-        // Nobody trades on the reading: it is renewed when there is time, and now and then when there is none.
+        let served = self.serve_ports(now);
+        work += served;
+        // An order does not wait for the readers of the reading, nor they for more than a few orders.
         self.unpublished += u32::from(work > 0);
-        if self.unpublished > 0 && (work == 0 || self.unpublished >= CYCLES_UNPUBLISHED) {
+        let is_due = served == 0 || self.unpublished >= CYCLES_UNPUBLISHED;
+        if self.unpublished > 0 && is_due {
             self.unpublished = 0;
             self.publish();
         }

@@ -141,7 +141,8 @@ pub struct RiskSettings {
     pub account_order_rate: Option<RateLimit>,
     /// Control 13: how long an equal order counts as a duplicate; 0 switches the check off.
     pub duplicate_window_ns: u64,
-    /// Control 13: orders that the check remembers; more in one window are refused.
+    /// Control 13: orders that the check remembers at most; more in one window are refused. The account's
+    /// order rate may bound it further.
     pub duplicate_capacity: usize,
     /// Control 16: oldest usable quote of a symbol.
     pub max_quote_age_ns: Option<u64>,

@@ -89,7 +89,8 @@ pub enum OrderEvent {
     Submitted,
     /// Refused by this engine: nothing was sent.
     Refused(Refusal),
-    /// Handed to the broker's connection.
+    /// Handed to the broker's connection. Not told where the broker's answer was at hand at once: the
+    /// answer brings the stamps.
     Sent,
     /// Did not leave: nothing reached the broker.
     NotSent(BrokerReject),

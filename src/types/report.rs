@@ -176,7 +176,11 @@ impl ExecutionReport {
     /// Whether it is the first one after the order's bytes left.
     #[must_use]
     pub const fn tells_sent(&self) -> bool {
-        matches!(self.kind, ReportKind::Sent) || self.wire_offset > 0
+        match self.kind {
+            ReportKind::Sent => true,
+            ReportKind::NotSent => false,
+            _ => self.wire_offset > 0,
+        }
     }
 }
 

@@ -397,7 +397,7 @@ impl Desk {
 
     fn note(&mut self, report: &OrderReport) {
         match report.event {
-            OrderEvent::Submitted => {}
+            OrderEvent::Submitted | OrderEvent::Sent => {}
             // The exchange answers at once: its answer brings the stamps of the write.
             OrderEvent::Accepted => {
                 self.tally.accepted += 1;
@@ -510,6 +510,7 @@ impl Desk {
             match entry.map_err(text)?.record {
                 Record::Intent(_) => counts[0] += 1,
                 Record::Execution(report) => match report.kind {
+                    ReportKind::Sent => {}
                     ReportKind::Accepted => counts[1] += 1,
                     ReportKind::Fill => counts[2] += 1,
                     kind => return Err(format!("a record of {kind:?}")),
