@@ -61,8 +61,13 @@ impl HttpClient {
     /// When the settings want no connection, or more than 64.
     #[must_use]
     pub fn new(settings: HttpClientSettings, dialler: Dialler, seed: u64) -> Self {
-        assert!((1..=64).contains(&settings.connections), "1 to 64 connections");
-        let slots = (0..settings.connections).map(|_| Slot::new(settings.limits)).collect();
+        assert!(
+            (1..=64).contains(&settings.connections),
+            "1 to 64 connections"
+        );
+        let slots = (0..settings.connections)
+            .map(|_| Slot::new(settings.limits))
+            .collect();
         Self {
             backoff: Backoff::new(settings.backoff),
             settings,
@@ -141,7 +146,11 @@ impl HttpClient {
                 generation: slot.generation,
             });
         }
-        Err(if is_busy { SendError::Busy } else { SendError::NotConnected })
+        Err(if is_busy {
+            SendError::Busy
+        } else {
+            SendError::NotConnected
+        })
     }
 
     fn slot(&self, id: ExchangeId) -> Option<&Slot> {
@@ -152,7 +161,10 @@ impl HttpClient {
     /// An exchange that has ended and was not released.
     #[must_use]
     pub fn finished(&self) -> Option<ExchangeId> {
-        let index = self.slots.iter().position(|slot| slot.outcome().is_some())?;
+        let index = self
+            .slots
+            .iter()
+            .position(|slot| slot.outcome().is_some())?;
         Some(ExchangeId {
             slot: index as u16,
             generation: self.slots[index].generation,
@@ -248,7 +260,9 @@ impl HttpClient {
             Ok(mut connected) => {
                 if let Some(to) = &self.readiness {
                     // A poller that does not tell only makes the caller look later.
-                    let _ = connected.stream.register(&to.registry, Token(to.first + index));
+                    let _ = connected
+                        .stream
+                        .register(&to.registry, Token(to.first + index));
                 }
                 slot.open(connected.stream, now);
                 self.opened += 1;

@@ -232,7 +232,9 @@ impl Slot {
             self.exchange.outcome(),
             Some(
                 Outcome::NotSent(NotSentCause::ConnectionDied | NotSentCause::ConnectionClosed)
-                    | Outcome::Unknown(UnknownCause::ConnectionDied | UnknownCause::ConnectionClosed)
+                    | Outcome::Unknown(
+                        UnknownCause::ConnectionDied | UnknownCause::ConnectionClosed
+                    )
             )
         );
         let is_dead = is_dead && !self.exchange.response().has_begun();

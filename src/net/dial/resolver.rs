@@ -146,7 +146,11 @@ impl Body {
         let mut events = Events::with_capacity(64);
         while self.ended.try_recv() == Err(TryRecvError::Empty) {
             let now = Instant::now();
-            let next = self.dials.iter().map(|dial| dial.attempt.wakes_at(now)).min();
+            let next = self
+                .dials
+                .iter()
+                .map(|dial| dial.attempt.wakes_at(now))
+                .min();
             let timeout = next.map(|next| next.saturating_duration_since(now));
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return,

@@ -4,6 +4,7 @@
 //! Owns: the bytes of one head, the places of its fields, and the reading of lists.
 //! Never: looks at a byte twice to find the end, or keeps more than the limit.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use memchr::memchr;
@@ -13,6 +14,9 @@ use crate::net::limits::HttpLimits;
 
 /// How a head begins.
 const BEGINNING: &[u8] = b"HTTP/1.";
+
+/// Fields that there is room for, whatever the limit.
+const MAX_FIELDS: usize = 128;
 
 /// A response's head, filled by [`feed`](Self::feed).
 #[derive(Clone, Debug)]
@@ -86,21 +90,19 @@ impl Head {
     }
 
     fn take(&mut self, part: &[u8]) -> Result<(), HttpError> {
-        let room = self.limits.head_bytes - self.bytes.len();
-        if part.len() > room {
-            return Err(HttpError::new(
-                HttpRule::HeadTooLong,
-                self.limits.head_bytes as u64,
-            ));
-        }
         let seen = self.bytes.len();
-        self.bytes.extend_from_slice(part);
+        let room = self.limits.head_bytes - seen;
         if seen < BEGINNING.len() {
-            let known = self.bytes.len().min(BEGINNING.len());
-            if self.bytes[..known] != BEGINNING[..known] {
-                return Err(HttpError::new(HttpRule::NotHttp, seen as u64));
+            let pairs = part.iter().take(room).zip(&BEGINNING[seen..]);
+            if let Some(at) = pairs.into_iter().position(|(is, must)| is != must) {
+                return Err(HttpError::new(HttpRule::NotHttp, (seen + at) as u64));
             }
         }
+        if part.len() > room {
+            let limit = self.limits.head_bytes as u64;
+            return Err(HttpError::new(HttpRule::HeadTooLong, limit));
+        }
+        self.bytes.extend_from_slice(part);
         Ok(())
     }
 
@@ -135,9 +137,11 @@ impl Head {
     fn complete(&mut self) -> Result<(), HttpError> {
         let end = self.bytes.len() as u64;
         let error = |rule| HttpError::new(rule, end);
-        let mut fields = [httparse::EMPTY_HEADER; 128];
-        let mut response = httparse::Response::new(&mut fields);
-        match response.parse(&self.bytes) {
+        // Not initialised: filling them would cost more than reading the head does.
+        let mut fields = [MaybeUninit::uninit(); MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        match parser.parse_response_with_uninit_headers(&mut response, &self.bytes, &mut fields) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Err(error(HttpRule::StatusLine)),
             Err(problem) => {
@@ -218,6 +222,14 @@ impl Head {
             let name = std::str::from_utf8(&self.bytes[range(field.name)]).unwrap_or_default();
             (name, &self.bytes[range(field.value)])
         })
+    }
+
+    /// As [`fields`](Self::fields), names as octets.
+    pub(super) fn octets(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let part = |place| &self.bytes[range(place)];
+        self.fields
+            .iter()
+            .map(move |field| (part(field.name), part(field.value)))
     }
 
     /// Every value of a field, in order; names are compared without case.
