@@ -6,8 +6,8 @@
 #![allow(dead_code, reason = "each test file uses its own part of the server")]
 
 pub mod certificates;
+pub mod client;
 pub mod requests;
-pub mod responses;
 pub mod responses;
 pub mod wire;
 
@@ -46,6 +46,8 @@ pub enum Step {
     Pieces(Vec<u8>, usize, Duration),
     /// Does nothing for a while.
     Pause(Duration),
+    /// Counts this place as reached: what was sent before it is in the client's socket.
+    Mark,
     /// Reads on, slowly: so many octets, then a pause, until the connection ends.
     ReadSlowly(usize, Duration),
     /// FIN (close_notify before it under TLS); goes on reading.
@@ -77,6 +79,8 @@ pub struct Log {
     /// TLS handshakes: whole, or resumed.
     pub handshakes: Vec<bool>,
     pub failed_handshakes: Vec<String>,
+    /// Marks reached, on all connections.
+    pub marks: usize,
 }
 
 /// What the threads share.
@@ -160,6 +164,13 @@ impl Server {
             assert!(since.elapsed() < PATIENCE, "in vain: {what}");
             thread::sleep(TICK);
         }
+    }
+
+    /// Waits until so many marks were reached.
+    pub fn wait_for_marks(&self, count: usize) {
+        self.wait("a mark is reached", |server| {
+            server.log(|log| log.marks >= count)
+        });
     }
 
     /// Waits until the client has ended that many connections.
@@ -268,6 +279,10 @@ impl Connection {
                 self.write(octets)?;
             },
             Step::Pieces(octets, size, pause) => self.write_pieces(octets, *size, *pause),
+            Step::Mark => {
+                self.shared.log(|log| log.marks += 1);
+                Ok(())
+            }
             Step::Pause(duration) => {
                 thread::sleep(*duration);
                 Ok(())

@@ -129,7 +129,7 @@ fn ends() -> Vec<Case> {
         ("2\r\n\r\n\r\n0\r\n\r\n", keeps(200, "\r\n")),
         ("5\r\n0\r\n\r\n\r\n0\r\n\r\n", keeps(200, "0\r\n\r\n")),
         ("2\r\nhello\r\n0\r\n\r\n", Breaks("chunk_end")),
-        ("5\r\nhi\r\n0\r\n\r\n", Breaks("chunk_end")),
+        ("6\r\nhi\r\n0\r\n\r\n", Breaks("chunk_end")),
         ("2\r\nhi0\r\n\r\n", Breaks("chunk_end")),
         ("2\r\nhi\n0\r\n\r\n", Breaks("chunk_end")),
         ("2\r\nhi\r0\r\n\r\n", Breaks("chunk_end")),
