@@ -20,6 +20,7 @@ pub mod limits;
 mod stream;
 mod tls;
 pub mod websocket;
+pub mod ws_client;
 
 pub use backoff::{Backoff, BackoffSettings};
 pub use client::{ExchangeId, HttpClient, HttpClientSettings, SendError, SendOptions};
@@ -31,3 +32,6 @@ pub use error::{HttpError, HttpRule};
 pub use limits::{HttpLimits, WebSocketLimits};
 pub use stream::{Got, Sending, Stream, StreamError};
 pub use tls::{Roots, TlsConfig, TlsConfigError};
+pub use ws_client::{
+    DownCause, MessageError, SocketEvent, WebSocketClient, WebSocketClientSettings,
+};

@@ -521,20 +521,17 @@ impl WebSocket {
 
     /// Queues what had no room or no mask before, if it has now.
     fn flush(&mut self) {
-        if let Some(close) = self.unsent_close {
-            if let Some(mask) = self.masks.take() {
+        if let Some(close) = self.unsent_close
+            && let Some(mask) = self.masks.take() {
                 self.output.push(Opcode::Close, close.as_slice(), mask);
                 self.unsent_close = None;
             }
-        }
-        if let Some(pong) = self.unsent_pong {
-            if self.is_open() && !self.output.is_half_full() {
-                if let Some(mask) = self.take_mask() {
+        if let Some(pong) = self.unsent_pong
+            && self.is_open() && !self.output.is_half_full()
+                && let Some(mask) = self.take_mask() {
                     self.output.push(Opcode::Pong, pong.as_slice(), mask);
                     self.unsent_pong = None;
                 }
-            }
-        }
     }
 
     /// Queues our close frame where none was sent.
@@ -568,11 +565,10 @@ impl WebSocket {
                 Silence::Dead => Err(self.lose(WebSocketRule::PongTimeout)),
                 Silence::Ping => {
                     // Without room or a mask no ping is sent: the silence counts all the same.
-                    if self.output.has_room(0) {
-                        if let Some(mask) = self.take_mask() {
+                    if self.output.has_room(0)
+                        && let Some(mask) = self.take_mask() {
                             self.output.push(Opcode::Ping, &[], mask);
                         }
-                    }
                     Ok(())
                 }
             };
