@@ -26,7 +26,7 @@ fn after_one(steps: &[Step]) -> Vec<Step> {
 
 /// Serves for ever.
 fn good() -> Vec<Step> {
-    let mut steps = [Step::Request, hi()].repeat(20);
+    let mut steps = vec![[Step::Request, hi()]; 20].concat();
     steps.push(Step::Stall);
     steps
 }

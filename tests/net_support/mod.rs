@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_millis(2);
 pub enum Step {
     /// Waits until one more whole request has come.
     Request,
-    /// Waits until that many octets of a request (or of anything) have come.
+    /// Waits until so many octets have come since the last whole request that was waited for.
     Octets(usize),
     /// Waits for an upgrade and answers by this head, `{accept}` in it replaced, with these octets behind it.
     Upgrade(String, Vec<u8>),
@@ -259,7 +259,11 @@ impl Connection {
 
     fn take(&mut self, step: &Step) -> io::Result<()> {
         match step {
-            Step::Request => self.request().map(drop),
+            Step::Request => {
+                self.request()?;
+                self.came = 0;
+                Ok(())
+            }
             Step::Octets(count) => {
                 while self.came < *count {
                     self.read_some(*count - self.came)?;
