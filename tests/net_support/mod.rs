@@ -7,8 +7,10 @@
 
 pub mod certificates;
 pub mod client;
+pub mod frames;
 pub mod requests;
 pub mod responses;
+pub mod socket;
 pub mod wire;
 
 use std::collections::VecDeque;
