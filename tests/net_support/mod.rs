@@ -34,6 +34,8 @@ const TICK: Duration = Duration::from_millis(2);
 pub enum Step {
     /// Waits until one more whole request has come.
     Request,
+    /// The same, but reads so many octets at most, then pauses.
+    SlowRequest(usize, Duration),
     /// Waits until so many octets have come since the last whole request that was waited for.
     Octets(usize),
     /// Waits for an upgrade and answers by this head, `{accept}` in it replaced, with these octets behind it.
@@ -50,8 +52,6 @@ pub enum Step {
     Pause(Duration),
     /// Counts this place as reached: what was sent before it is in the client's socket.
     Mark,
-    /// Reads on, slowly: so many octets, then a pause, until the connection ends.
-    ReadSlowly(usize, Duration),
     /// FIN (close_notify before it under TLS); goes on reading.
     HalfClose,
     /// FIN (close_notify before it under TLS), reads until the client has gone too.
@@ -266,6 +266,13 @@ impl Connection {
                 self.came = 0;
                 Ok(())
             }
+            Step::SlowRequest(count, pause) => {
+                while self.waiting.pop_front().is_none() {
+                    self.read_some(*count)?;
+                    thread::sleep(*pause);
+                }
+                Ok(())
+            }
             Step::Octets(count) => {
                 while self.came < *count {
                     self.read_some(*count - self.came)?;
@@ -293,10 +300,6 @@ impl Connection {
                 thread::sleep(*duration);
                 Ok(())
             }
-            Step::ReadSlowly(count, pause) => loop {
-                self.read_some(*count)?;
-                thread::sleep(*pause);
-            },
             Step::HalfClose => self.wire.half_close(),
             Step::Cut => self.wire.cut(),
             Step::Close => {

@@ -7,9 +7,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use shrike::net::websocket::HandshakeError;
 use shrike::net::{
-    DownCause, Endpoint, HandshakeError, MessageError, Resolver, SocketEvent, TlsConfig,
-    WebSocketClient, WebSocketClientSettings,
+    DownCause, Endpoint, MessageError, Resolver, SocketEvent, TlsConfig, WebSocketClient,
+    WebSocketClientSettings,
 };
 use shrike::types::Nanos;
 
