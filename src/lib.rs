@@ -55,6 +55,16 @@
 //! ([`runtime::Clock::stamp`]) is read where a stage ends and only copied into messages: stages are measured in real
 //! nanoseconds even when time is virtual.
 //!
+//! # The wire
+//!
+//! [`net`] is the client that broker sessions speak through: HTTP/1.1 and WebSocket, plain or over TLS. Its protocols
+//! are state machines without a socket ([`net::http`], [`net::websocket`]); around them lies thin I/O over mio that is
+//! busy-polled from a duty cycle, or polled by whoever sleeps in a mio poller. Names, TCP and TLS handshakes are made by
+//! RESOLVER ([`net::Resolver`]), which hands over a connection that can be written to.
+//!
+//! Architecture invariant: a request ends as a response, as `NotSent` or as `Unknown`. `NotSent` is said only while no
+//! server can hold the whole request; the transport itself sends no POST, PATCH or DELETE a second time.
+//!
 //! # What every order is promised
 //!
 //! 1. *On record before it leaves.* ORDER appends the intent to a pre-faulted segment in memory-backed storage before

@@ -212,8 +212,12 @@ impl Tls {
         }
     }
 
-    /// Says close_notify if the kernel takes it.
+    /// Says close_notify if the kernel takes it, and nothing else: what waits to be written is a request that was given
+    /// up, of which it may have been said that it did not leave.
     pub(super) fn close(&mut self, tcp: &mut impl Write) {
+        if self.session.wants_write() {
+            return;
+        }
         self.session.send_close_notify();
         let _ = self.flush(tcp, &mut 0);
     }

@@ -434,10 +434,7 @@ impl WebSocketClient {
                     break;
                 }
                 Err(error) => {
-                    let cause = self
-                        .socket
-                        .failure()
-                        .map_or(error.into(), DownCause::Protocol);
+                    let cause = self.lost(error, now);
                     return work + self.down(cause, now, tell);
                 }
             }
@@ -455,6 +452,21 @@ impl WebSocketClient {
             work += self.down(cause, now, tell);
         }
         work
+    }
+
+    /// What a stream that broke means: behind a closing handshake it is the end of it.
+    fn lost(&mut self, error: StreamError, now: Nanos) -> DownCause {
+        if let Some(failure) = self.socket.failure() {
+            return DownCause::Protocol(failure);
+        }
+        if self.socket.is_open() {
+            return error.into();
+        }
+        let _ = self.socket.end_of_stream(now);
+        match self.socket.is_closed_cleanly() {
+            true => DownCause::Closed,
+            false => error.into(),
+        }
     }
 
     fn refill(&mut self) -> Result<(), DownCause> {

@@ -21,9 +21,22 @@ const TOTAL: usize = 100;
 const DEADLINE: Nanos = Nanos(1_000);
 const POST: Expect = Expect::framed(Method::Post);
 
+/// A request on a connection that has carried others, plain and as ciphertext, of which nothing must be left.
 fn begun() -> Exchange {
     let mut exchange = Exchange::new(HttpLimits::DEFAULT);
+    for _ in 0..2 {
+        exchange.begin(POST, TOTAL, DEADLINE);
+        exchange.wrote(TOTAL - 1);
+        exchange.wrote_some();
+        exchange.wrote_all();
+        exchange.received(OK).expect("sound");
+        assert!(exchange.may_reuse());
+    }
     exchange.begin(POST, TOTAL, DEADLINE);
+    assert_eq!(
+        (exchange.state(), exchange.outcome()),
+        (ExchangeState::Sending, None)
+    );
     exchange
 }
 

@@ -184,6 +184,16 @@ impl HttpClient {
         (slot.outcome() == Some(Outcome::Response)).then(|| slot.exchange.response())
     }
 
+    /// Gives an exchange up: its connection is closed at once. Its outcome then says whether anything of it may have
+    /// left. Of one that has ended nothing changes.
+    pub fn abort(&mut self, id: ExchangeId) {
+        let index = usize::from(id.slot);
+        if self.slot(id).is_some_and(Slot::is_under_way) {
+            self.slots[index].exchange.connection_died();
+            self.slots[index].close();
+        }
+    }
+
     /// Forgets an exchange that has ended. Its connection serves the next one if it may, else it is closed. One under
     /// way goes on to its end: nothing is unsent.
     pub fn release(&mut self, id: ExchangeId, now: Nanos) {

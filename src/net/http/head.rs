@@ -2,7 +2,7 @@
 //!
 //! Runs on: any thread.
 //! Owns: the bytes of one head, the places of its fields, and the reading of lists.
-//! Never: looks at a byte twice to find the end, or keeps more than the limit.
+//! Never: looks for the end twice in the same bytes, or keeps more than the limit.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -42,6 +42,83 @@ const fn range((from, to): (u32, u32)) -> Range<usize> {
     from as usize..to as usize
 }
 
+/// What a status line says, and where the head ends.
+#[derive(Clone, Copy)]
+struct Start {
+    end: usize,
+    status: u16,
+    minor_version: u8,
+}
+
+/// Reads a head by httparse and checks what that lets pass; its places go to `fields`, which is empty.
+///
+/// # Errors
+/// The rule broken; none where the head is not complete.
+fn read(
+    bytes: &[u8],
+    limits: &HttpLimits,
+    fields: &mut Vec<Field>,
+) -> Result<Start, Option<HttpRule>> {
+    // Not initialised: filling them would cost more than reading the head does.
+    let mut parsed = [MaybeUninit::uninit(); MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let end = match parser.parse_response_with_uninit_headers(&mut response, bytes, &mut parsed) {
+        Ok(httparse::Status::Complete(end)) => end,
+        Ok(httparse::Status::Partial) => return Err(None),
+        Err(problem) => {
+            return Err(Some(match problem {
+                httparse::Error::HeaderName => HttpRule::FieldName,
+                httparse::Error::HeaderValue | httparse::Error::NewLine => HttpRule::FieldValue,
+                httparse::Error::TooManyHeaders => HttpRule::TooManyFields,
+                httparse::Error::Version => HttpRule::Version,
+                _ => HttpRule::StatusLine,
+            }));
+        }
+    };
+    let status = response.code.unwrap_or_default();
+    if !(100..=599).contains(&status) {
+        return Err(Some(HttpRule::Status));
+    }
+    // `HTTP/1.1 200\r\n` without the space behind the code is not a status line (RFC 9112, section 4).
+    if bytes.get(12) != Some(&b' ') {
+        return Err(Some(HttpRule::StatusLine));
+    }
+    if end > limits.head_bytes {
+        return Err(Some(HttpRule::HeadTooLong));
+    }
+    if response.headers.len() > limits.fields {
+        return Err(Some(HttpRule::TooManyFields));
+    }
+    let base = bytes.as_ptr() as usize;
+    // httparse lets a line end without its CR. Every line is the last or has a field behind it.
+    let follows_line = |name: &str| bytes[..name.as_ptr() as usize - base].ends_with(b"\r\n");
+    let lines_end = response
+        .headers
+        .iter()
+        .all(|field| follows_line(field.name));
+    if !lines_end || !bytes[..end].ends_with(b"\r\n\r\n") {
+        return Err(Some(HttpRule::BareLineFeed));
+    }
+    let place = |part: &[u8]| {
+        let from = part.as_ptr() as usize - base;
+        (from as u32, (from + part.len()) as u32)
+    };
+    fields.extend(response.headers.iter().map(|field| Field {
+        name: place(field.name.as_bytes()),
+        value: if field.value.is_empty() {
+            (0, 0)
+        } else {
+            place(field.value)
+        },
+    }));
+    Ok(Start {
+        end,
+        status,
+        minor_version: response.version.unwrap_or(1),
+    })
+}
+
 impl Head {
     /// An empty head; room for every field is made now.
     #[must_use]
@@ -73,6 +150,11 @@ impl Head {
     /// # Errors
     /// The rule broken, `offset` counted from the head's first byte. The head is of no use then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(usize, bool), HttpError> {
+        if self.bytes.is_empty()
+            && let Some(end) = self.take_whole(bytes)
+        {
+            return Ok((end, true));
+        }
         let mut taken = 0;
         while !self.is_complete && taken < bytes.len() {
             let rest = &bytes[taken..];
@@ -133,57 +215,34 @@ impl Head {
         Ok(())
     }
 
-    /// The blank line is there: the whole is read by httparse, and what that lets pass is checked.
+    /// The blank line is there.
     fn complete(&mut self) -> Result<(), HttpError> {
         let end = self.bytes.len() as u64;
-        let error = |rule| HttpError::new(rule, end);
-        // Not initialised: filling them would cost more than reading the head does.
-        let mut fields = [MaybeUninit::uninit(); MAX_FIELDS];
-        let mut response = httparse::Response::new(&mut []);
-        let parser = httparse::ParserConfig::default();
-        match parser.parse_response_with_uninit_headers(&mut response, &self.bytes, &mut fields) {
-            Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(error(HttpRule::StatusLine)),
-            Err(problem) => {
-                return Err(error(match problem {
-                    httparse::Error::HeaderName => HttpRule::FieldName,
-                    httparse::Error::HeaderValue | httparse::Error::NewLine => HttpRule::FieldValue,
-                    httparse::Error::TooManyHeaders => HttpRule::TooManyFields,
-                    httparse::Error::Version => HttpRule::Version,
-                    _ => HttpRule::StatusLine,
-                }));
+        match read(&self.bytes, &self.limits, &mut self.fields) {
+            Ok(start) => {
+                self.begin_with(start);
+                Ok(())
             }
+            Err(rule) => Err(HttpError::new(rule.unwrap_or(HttpRule::StatusLine), end)),
         }
-        let status = response.code.unwrap_or_default();
-        if !(100..=599).contains(&status) {
-            return Err(error(HttpRule::Status));
+    }
+
+    /// Takes a head that is there as a whole, as most are: one pass finds its end and its fields, and no line is
+    /// looked for. A head that is not whole, or not sound, is left for the lines to find out what is wrong with it.
+    fn take_whole(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !bytes.starts_with(BEGINNING) {
+            return None;
         }
-        // `HTTP/1.1 200\r\n` without the space behind the code is not a status line (RFC 9112, section 4).
-        if self.bytes.get(12) != Some(&b' ') {
-            return Err(error(HttpRule::StatusLine));
-        }
-        self.status = status;
-        self.minor_version = response.version.unwrap_or(1);
-        let base = self.bytes.as_ptr() as usize;
-        let place = |part: &[u8]| {
-            let from = part.as_ptr() as usize - base;
-            (from as u32, (from + part.len()) as u32)
-        };
-        for field in response.headers.iter() {
-            if self.fields.len() == self.limits.fields {
-                return Err(error(HttpRule::TooManyFields));
-            }
-            self.fields.push(Field {
-                name: place(field.name.as_bytes()),
-                value: if field.value.is_empty() {
-                    (0, 0)
-                } else {
-                    place(field.value)
-                },
-            });
-        }
+        let start = read(bytes, &self.limits, &mut self.fields).ok()?;
+        self.bytes.extend_from_slice(&bytes[..start.end]);
+        self.begin_with(start);
+        Some(start.end)
+    }
+
+    const fn begin_with(&mut self, start: Start) {
+        self.status = start.status;
+        self.minor_version = start.minor_version;
         self.is_complete = true;
-        Ok(())
     }
 
     /// Whether the blank line was taken.

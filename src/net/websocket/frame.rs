@@ -184,9 +184,10 @@ impl FrameDecoder {
     /// As [`decode_header`]; the decoder is of no use then.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(usize, Option<FrameHeader>), FrameError> {
         if self.length == 0
-            && let Some(header) = decode_header(bytes)? {
-                return Ok((usize::from(header.header_bytes), Some(header)));
-            }
+            && let Some(header) = decode_header(bytes)?
+        {
+            return Ok((usize::from(header.header_bytes), Some(header)));
+        }
         for (taken, &octet) in (1..).zip(bytes) {
             // A header of ten octets is complete, so there is room for another one.
             self.bytes[usize::from(self.length)] = octet;

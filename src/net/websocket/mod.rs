@@ -10,17 +10,22 @@
 mod connection;
 #[cfg(test)]
 mod connection_tests;
+mod control;
 mod error;
+mod event;
 mod frame;
 mod handshake;
 mod masks;
 mod message;
 mod output;
+mod receive;
 mod timing;
 mod utf8;
 
-pub use connection::{Event, Received, WebSocket, is_close_code};
+pub use connection::WebSocket;
+pub use control::is_close_code;
 pub use error::{WebSocketError, WebSocketRule};
+pub use event::{Event, Received};
 pub use frame::{
     CONTROL_BYTES, FrameDecoder, FrameError, FrameHeader, Opcode, apply_mask, decode_header,
     encode_frame, encoded_bytes,
