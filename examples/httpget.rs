@@ -165,9 +165,12 @@ impl Fetcher {
         }
         let template = builder.build()?;
         let body = vec![b'x'; self.options.data.unwrap_or(0)];
-        let mut last_error = None;
+        let failed_before = client.failed_dials();
         let id = loop {
             let now = self.now();
+            if now >= deadline {
+                return Err("no connection in time".into());
+            }
             client.poll(now);
             let options = SendOptions {
                 within_ns: Some(deadline.since(now)),
@@ -179,16 +182,10 @@ impl Fetcher {
                 Err(SendError::NotConnected) => {}
                 Err(error) => return Err(error.into()),
             }
-            if let Some(error) = client.last_error() {
-                last_error = Some(error.clone());
-            }
-            if let Some(error) = &last_error
-                && client.last_error().is_some()
+            if client.failed_dials() > failed_before
+                && let Some(error) = client.last_error()
             {
                 return Err(error.clone().into());
-            }
-            if self.now() >= deadline {
-                return Err("no connection in time".into());
             }
             let next = client.next_deadline().unwrap_or(deadline).min(deadline);
             self.sleep(next)?;
@@ -210,7 +207,7 @@ impl Fetcher {
                 client.release(id, now);
                 return line;
             }
-            let next = client.next_deadline().unwrap_or(deadline);
+            let next = client.next_deadline().unwrap_or(deadline).min(deadline);
             self.sleep(next)?;
         }
     }

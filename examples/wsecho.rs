@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 use shrike::net::{
-    DownCause, Endpoint, Resolver, Roots, SocketEvent, TlsConfig, WebSocketClient,
+    DownCause, Endpoint, MessageError, Resolver, Roots, SocketEvent, TlsConfig, WebSocketClient,
     WebSocketClientSettings, WebSocketLimits,
 };
 use shrike::types::Nanos;
@@ -71,11 +71,15 @@ fn echo() -> Result<(), Failure> {
             _ => {}
         });
         for message in heard.drain(..) {
-            // The peer may have closed since: what it does not read it did not want.
-            let _ = match message {
+            let sent = match message {
                 Message::Text(text) => client.send_text(&text),
                 Message::Binary(octets) => client.send_binary(&octets),
             };
+            match sent {
+                // The peer may have closed since: what it does not read it did not want.
+                Ok(()) | Err(MessageError::NotOpen) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         match ended.take() {
             Some(DownCause::Closed) => return Ok(()),

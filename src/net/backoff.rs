@@ -86,10 +86,10 @@ impl Backoff {
         wait_ns
     }
 
-    /// An attempt succeeded. Failures are forgotten only when its health has lasted.
+    /// An attempt succeeded. Failures are forgotten only when its health has lasted; a wait that another attempt's
+    /// failure began goes on.
     pub const fn succeed(&mut self, now: Nanos) {
         self.healthy_since = Some(now);
-        self.next = Nanos::ZERO;
     }
 }
 
@@ -128,10 +128,12 @@ mod tests {
         }
         backoff.succeed(Nanos(0));
         assert_eq!(backoff.fail(Nanos(29_999 * MS), u64::MAX, None), 3_200 * MS);
-        backoff.succeed(Nanos(30_000 * MS));
-        assert!(backoff.is_due(Nanos(30_000 * MS)));
-        assert_eq!(backoff.fail(Nanos(60_000 * MS), u64::MAX, None), 100 * MS);
-        assert_eq!(backoff.next_attempt(), Nanos(60_100 * MS));
+        backoff.succeed(Nanos(33_500 * MS));
+        assert!(backoff.is_due(Nanos(33_500 * MS)));
+        assert_eq!(backoff.fail(Nanos(63_500 * MS), u64::MAX, None), 100 * MS);
+        assert_eq!(backoff.next_attempt(), Nanos(63_600 * MS));
+        backoff.succeed(Nanos(63_550 * MS));
+        assert!(!backoff.is_due(Nanos(63_599 * MS)), "the wait goes on");
     }
 
     #[test]

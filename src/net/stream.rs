@@ -184,6 +184,12 @@ impl Stream {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
+    /// Whether part of a TLS record has come and its rest has not: something was sent that nobody can read yet.
+    #[must_use]
+    pub fn is_mid_record(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_mid_record())
+    }
+
     /// Ends it in order: close_notify, then FIN. Errors do not matter any more.
     pub fn close(mut self) {
         if let Some(tls) = &mut self.tls {

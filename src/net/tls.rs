@@ -93,10 +93,61 @@ impl TlsConfig {
     }
 }
 
+/// Octets that a record's header has: type, version, length.
+const RECORD_HEADER: usize = 5;
+
+/// Where in TLS's records the octets read so far end. rustls keeps a record that is not whole without a word: whoever
+/// asks whether something came must know of it.
+#[derive(Debug, Default)]
+struct Records {
+    header: [u8; RECORD_HEADER],
+    known: usize,
+    remaining: usize,
+}
+
+impl Records {
+    fn take(&mut self, mut octets: &[u8]) {
+        while let Some(&first) = octets.first() {
+            if self.remaining > 0 {
+                let count = self.remaining.min(octets.len());
+                self.remaining -= count;
+                octets = &octets[count..];
+                continue;
+            }
+            self.header[self.known] = first;
+            self.known += 1;
+            octets = &octets[1..];
+            if self.known == RECORD_HEADER {
+                self.known = 0;
+                self.remaining = usize::from(u16::from_be_bytes([self.header[3], self.header[4]]));
+            }
+        }
+    }
+
+    const fn are_whole(&self) -> bool {
+        self.known == 0 && self.remaining == 0
+    }
+}
+
+/// Reads for rustls and watches the records.
+struct Watched<'a, R> {
+    tcp: &'a mut R,
+    records: &'a mut Records,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.tcp.read(buffer)?;
+        self.records.take(&buffer[..count]);
+        Ok(count)
+    }
+}
+
 /// One connection's TLS.
 #[derive(Debug)]
 pub(super) struct Tls {
     session: ClientConnection,
+    records: Records,
 }
 
 impl Tls {
@@ -107,7 +158,10 @@ impl Tls {
         let mut session = ClientConnection::new(Arc::clone(&config.0), name)?;
         // A request is bounded by its own limits.
         session.set_buffer_limit(None);
-        Ok(Self { session })
+        Ok(Self {
+            session,
+            records: Records::default(),
+        })
     }
 
     /// Goes on with the handshake; whether it is complete. `Ok(None)` for TCP that ended.
@@ -131,7 +185,11 @@ impl Tls {
                     false => Handshake::Complete,
                 });
             }
-            match self.session.read_tls(tcp) {
+            let mut watched = Watched {
+                tcp: &mut *tcp,
+                records: &mut self.records,
+            };
+            match self.session.read_tls(&mut watched) {
                 Ok(0) => return Err(HandshakeFailure::Stream(StreamError::Truncated)),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -155,6 +213,11 @@ impl Tls {
     /// Whether the session was resumed, once the handshake is complete.
     pub(super) fn is_resumed(&self) -> bool {
         self.session.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
+    /// Whether part of a record has come and its rest has not.
+    pub(super) const fn is_mid_record(&self) -> bool {
+        !self.records.are_whole()
     }
 
     /// Encrypts octets into the session's buffer.
@@ -194,7 +257,11 @@ impl Tls {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(StreamError::of(&error)),
             }
-            match self.session.read_tls(tcp) {
+            let mut watched = Watched {
+                tcp: &mut *tcp,
+                records: &mut self.records,
+            };
+            match self.session.read_tls(&mut watched) {
                 // `reader` tells close_notify from a connection that was cut off.
                 Ok(0) => match self.session.reader().read(buffer) {
                     Ok(0) => return Ok(Got::End),

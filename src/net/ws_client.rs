@@ -25,6 +25,8 @@ use crate::types::Nanos;
 const READ_BYTES: usize = 64 << 10;
 /// Reads of one poll: a flood does not hold up the duty cycle.
 const READS_PER_POLL: usize = 16;
+/// Seconds that a peer's Retry-After counts for at most: one odd answer does not end the reconnecting.
+const MOST_RETRY_AFTER_S: u64 = 3_600;
 
 /// What a WebSocket client is told.
 #[derive(Clone, Debug)]
@@ -89,6 +91,9 @@ pub enum DownCause {
     /// Closed in order, by either side.
     #[error("closed")]
     Closed,
+    /// Ended before the closing handshake was complete and our side of it written.
+    #[error("ended before the closing handshake was complete")]
+    Unclean,
     /// The operating system gives no randomness for masks.
     #[error("no randomness: {0}")]
     Randomness(String),
@@ -175,6 +180,8 @@ pub struct WebSocketClient {
     socket: WebSocket,
     backoff: Backoff,
     was_open: bool,
+    /// It was closed before it was open, and nobody was told.
+    was_called_off: bool,
     readiness: Option<Readiness>,
     buffer: Box<[u8]>,
     /// Octets of the buffer that the protocol was not given yet.
@@ -198,8 +205,16 @@ fn random_block() -> Result<[u8; MASK_BLOCK_BYTES], DownCause> {
 
 impl WebSocketClient {
     /// A client without a connection: [`poll`](Self::poll) begins to dial.
+    ///
+    /// # Panics
+    /// When TLS does not go with the endpoint.
     #[must_use]
     pub fn new(settings: WebSocketClientSettings, dialler: Dialler) -> Self {
+        assert_eq!(
+            settings.endpoint.is_secure,
+            settings.tls.is_some(),
+            "TLS for a secure endpoint, and for no other"
+        );
         Self {
             backoff: Backoff::new(settings.backoff),
             socket: WebSocket::with_timing(settings.limits, settings.timing),
@@ -207,6 +222,7 @@ impl WebSocketClient {
             dialler,
             state: State::Down,
             was_open: false,
+            was_called_off: false,
             readiness: None,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             unread: 0..0,
@@ -264,12 +280,19 @@ impl WebSocketClient {
         Ok(())
     }
 
-    /// Begins the closing handshake; the connection does not come back.
+    /// Begins the closing handshake; the connection does not come back. One that is not open is dropped.
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text).
     pub fn close(&mut self, code: u16, reason: &str) -> Result<(), MessageError> {
         self.settings.comes_back = false;
+        if !matches!(self.state, State::Open(_) | State::Stopped) {
+            if let State::Shaking(shaking) = std::mem::replace(&mut self.state, State::Stopped) {
+                shaking.stream.close();
+            }
+            self.was_called_off = true;
+            return Ok(());
+        }
         let mask = self.mask()?;
         self.socket.close(code, reason, mask)?;
         self.write_out();
@@ -307,6 +330,10 @@ impl WebSocketClient {
     /// an answer can be sent before what came behind it is looked at: a caller sleeps after a poll that did nothing.
     pub fn poll(&mut self, now: Nanos, tell: &mut impl FnMut(SocketEvent<'_>)) -> usize {
         match &self.state {
+            State::Stopped if std::mem::take(&mut self.was_called_off) => {
+                tell(SocketEvent::Down(DownCause::Closed));
+                1
+            }
             State::Stopped => 0,
             State::Down => usize::from(self.dial(now)),
             State::Dialling(_) => self.answered(now, tell),
@@ -445,10 +472,12 @@ impl WebSocketClient {
         let _ = self.socket.handle_timeout(now);
         self.write_out();
         if self.socket.is_finished() {
-            let cause = self
-                .socket
-                .failure()
-                .map_or(DownCause::Closed, DownCause::Protocol);
+            let is_written = matches!(&self.state, State::Open(stream) if !stream.has_unwritten());
+            let cause = match self.socket.failure() {
+                Some(failure) => DownCause::Protocol(failure),
+                None if self.socket.is_closed_cleanly() && is_written => DownCause::Closed,
+                None => DownCause::Unclean,
+            };
             work += self.down(cause, now, tell);
         }
         work
@@ -523,7 +552,8 @@ impl WebSocketClient {
                 let status = shaking.handshake.failure_status();
                 is_refused = matches!(status, Some(401 | 403));
                 let seconds = shaking.handshake.retry_after_s();
-                retry_after_ns = seconds.map(|seconds| u64::from(seconds) * 1_000_000_000);
+                let seconds = seconds.map(|seconds| u64::from(seconds).min(MOST_RETRY_AFTER_S));
+                retry_after_ns = seconds.map(|seconds| seconds * 1_000_000_000);
                 shaking.stream.close();
             }
             _ => {}

@@ -21,6 +21,8 @@ use crate::types::Nanos;
 
 /// Octets taken from a connection at a time: a TLS record and more.
 const READ_BYTES: usize = 32 << 10;
+/// A connection that the peer ends within so many nanoseconds was not meant to serve.
+const SHORT_LIFE_NS: u64 = 1_000_000_000;
 
 /// Which exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,6 +50,7 @@ pub struct HttpClient {
     /// State of the generator behind the jitter.
     dice: u64,
     last_error: Option<DialError>,
+    failed_dials: u64,
     readiness: Option<Readiness>,
     buffer: Box<[u8]>,
     /// Connections that were opened so far.
@@ -58,12 +61,17 @@ impl HttpClient {
     /// A client without a connection: [`poll`](Self::poll) begins to dial. `seed` is for the jitter of its backoff.
     ///
     /// # Panics
-    /// When the settings want no connection, or more than 64.
+    /// When the settings want no connection, or more than 64, or TLS does not go with the endpoint.
     #[must_use]
     pub fn new(settings: HttpClientSettings, dialler: Dialler, seed: u64) -> Self {
         assert!(
             (1..=64).contains(&settings.connections),
             "1 to 64 connections"
+        );
+        assert_eq!(
+            settings.endpoint.is_secure,
+            settings.tls.is_some(),
+            "TLS for a secure endpoint, and for no other"
         );
         let slots = (0..settings.connections)
             .map(|_| Slot::new(settings.limits))
@@ -75,6 +83,7 @@ impl HttpClient {
             slots,
             dice: seed,
             last_error: None,
+            failed_dials: 0,
             readiness: None,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             opened: 0,
@@ -96,6 +105,8 @@ impl HttpClient {
         let mut work = 0;
         for index in 0..self.slots.len() {
             work += match self.slots[index].link {
+                // A request that has ended keeps its slot until it is released.
+                Link::Down if self.slots[index].is_taken() && !self.slots[index].is_retrying() => 0,
                 Link::Down => usize::from(self.dial(index, now)),
                 Link::Dialling(_) => usize::from(self.answered(index, now)),
                 Link::Up(_) => self.work(index, now),
@@ -133,6 +144,9 @@ impl HttpClient {
                 continue;
             }
             let slot = &mut self.slots[index - 1];
+            if slot.is_mid_record() {
+                continue;
+            }
             slot.begin(template, suffix, body, options, now.plus(within_ns))?;
             slot.push();
             if slot.has_provably_not_left() {
@@ -188,19 +202,33 @@ impl HttpClient {
     /// left. Of one that has ended nothing changes.
     pub fn abort(&mut self, id: ExchangeId) {
         let index = usize::from(id.slot);
-        if self.slot(id).is_some_and(Slot::is_under_way) {
+        let Some(slot) = self.slot(id) else {
+            return;
+        };
+        if slot.is_retrying() {
+            self.slots[index].stop_retry();
+            self.slots[index].close();
+        } else if slot.is_under_way() {
             self.slots[index].exchange.connection_died();
             self.slots[index].close();
         }
     }
 
-    /// Forgets an exchange that has ended. Its connection serves the next one if it may, else it is closed. One under
-    /// way goes on to its end: nothing is unsent.
+    /// Forgets an exchange. The connection of one that has ended serves the next one if it may, else it is closed. One
+    /// under way goes on to its end, which nobody is told: nothing is unsent.
     pub fn release(&mut self, id: ExchangeId, now: Nanos) {
         let index = usize::from(id.slot);
-        if self.slot(id).and_then(Slot::outcome).is_none() {
+        if self.slot(id).is_none() {
             return;
         }
+        if self.slots[index].outcome().is_none() {
+            self.slots[index].orphan();
+            return;
+        }
+        self.give_back(index, now);
+    }
+
+    fn give_back(&mut self, index: usize, now: Nanos) {
         let may_reuse = self.slots[index].exchange.may_reuse();
         self.slots[index].free();
         self.slots[index].idle_since = now;
@@ -228,12 +256,22 @@ impl HttpClient {
         self.last_error.as_ref()
     }
 
+    /// Dials that failed so far.
+    #[must_use]
+    pub const fn failed_dials(&self) -> u64 {
+        self.failed_dials
+    }
+
     /// When [`poll`](Self::poll) has something to do at the latest, whatever the peers say.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Nanos> {
         let deadline = |slot: &Slot| match slot.link {
-            Link::Down => Some(self.backoff.next_attempt()),
-            Link::Dialling(_) => None,
+            Link::Down if slot.is_taken() && !slot.is_retrying() => None,
+            Link::Down => {
+                let next = self.backoff.next_attempt();
+                Some(slot.retry_deadline().map_or(next, |until| until.min(next)))
+            }
+            Link::Dialling(_) => slot.retry_deadline(),
             Link::Up(_) => slot.deadline(&self.settings),
         };
         self.slots.iter().filter_map(deadline).min()
@@ -283,6 +321,7 @@ impl HttpClient {
                 slot.link = Link::Down;
                 slot.stop_retry();
                 self.last_error = Some(error);
+                self.failed_dials += 1;
                 self.fail(now);
             }
         }
@@ -297,35 +336,46 @@ impl HttpClient {
                 slot.link = Link::Down;
                 return work + 1;
             }
+            if slot.is_over_and_orphaned() {
+                self.give_back(index, now);
+            }
             return work;
         }
         if slot.is_taken() {
             return 0;
         }
         let is_old = now.since(slot.idle_since) >= self.settings.idle_limit_ns;
-        let is_due = now.since(slot.looked_at) >= self.settings.idle_look_ns;
-        if is_due {
+        if now.since(slot.looked_at) >= self.settings.idle_look_ns {
             slot.looked_at = now;
+            if slot.is_stale(&mut self.buffer) || slot.is_stuck_mid_record() {
+                self.drop_link(index, now);
+                return 1;
+            }
         }
-        if is_old || (is_due && slot.is_stale(&mut self.buffer)) {
+        // Connections that were opened together grow old together: while one is replaced another stays warm.
+        if is_old && (self.slots.len() == 1 || self.warm() > 1) {
             self.drop_link(index, now);
             return 1;
         }
         0
     }
 
-    /// Closes a connection. One that ended without having served is a failure, so that a peer which takes connections
-    /// and drops them is not dialled in a tight loop.
+    /// Closes a connection. One that ended at once without having served is a failure, so that a peer which takes
+    /// connections and drops them is not dialled in a tight loop.
     fn drop_link(&mut self, index: usize, now: Nanos) {
-        let has_served = self.slots[index].served > 0;
-        let is_old = now.since(self.slots[index].idle_since) >= self.settings.idle_limit_ns;
-        self.slots[index].close();
-        if !has_served && !is_old {
+        let slot = &mut self.slots[index];
+        let is_failure = slot.served == 0 && now.since(slot.opened_at) < SHORT_LIFE_NS;
+        slot.close();
+        if is_failure {
             self.fail(now);
         }
     }
 
+    /// An outage that several connections meet together is one failure.
     fn fail(&mut self, now: Nanos) {
+        if !self.backoff.is_due(now) {
+            return;
+        }
         // SplitMix64: jitter needs no more.
         self.dice = self.dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut random = self.dice;

@@ -35,6 +35,8 @@ struct Job {
     may_retry: bool,
     /// It waits for a new connection to be sent again.
     is_retrying: bool,
+    /// Nobody waits for its end.
+    is_orphan: bool,
 }
 
 /// See the module.
@@ -47,6 +49,11 @@ pub(super) struct Slot {
     pub(super) served: u32,
     pub(super) idle_since: Nanos,
     pub(super) looked_at: Nanos,
+    pub(super) opened_at: Nanos,
+    /// At the last look a TLS record had begun and not ended.
+    was_mid_record: bool,
+    /// Writing failed; what was answered before may still be read.
+    write_failed: bool,
     out: Vec<u8>,
     sending: Sending,
     job: Option<Job>,
@@ -61,6 +68,9 @@ impl Slot {
             served: 0,
             idle_since: Nanos::ZERO,
             looked_at: Nanos::ZERO,
+            opened_at: Nanos::ZERO,
+            was_mid_record: false,
+            write_failed: false,
             out: Vec::with_capacity(4 << 10),
             sending: Sending::default(),
             job: None,
@@ -85,6 +95,29 @@ impl Slot {
         }
     }
 
+    /// Whether its request waits for a new connection.
+    pub(super) fn is_retrying(&self) -> bool {
+        self.job.is_some_and(|job| job.is_retrying)
+    }
+
+    /// Until when a request that waits for a new connection may wait.
+    pub(super) fn retry_deadline(&self) -> Option<Nanos> {
+        let job = self.job.filter(|job| job.is_retrying)?;
+        Some(job.deadline)
+    }
+
+    /// Nobody waits for its request any more: it is freed at its end.
+    pub(super) fn orphan(&mut self) {
+        if let Some(job) = &mut self.job {
+            job.is_orphan = true;
+        }
+    }
+
+    /// Whether its request has ended and nobody waits for it.
+    pub(super) fn is_over_and_orphaned(&self) -> bool {
+        self.outcome().is_some() && self.job.is_some_and(|job| job.is_orphan)
+    }
+
     pub(super) fn deadline(&self, settings: &HttpClientSettings) -> Option<Nanos> {
         match self.job {
             Some(_) => self.exchange.deadline(),
@@ -101,8 +134,10 @@ impl Slot {
         self.served = 0;
         self.idle_since = now;
         self.looked_at = now;
+        self.opened_at = now;
+        self.was_mid_record = false;
         let retried = match &mut self.job {
-            Some(job) if job.is_retrying => {
+            Some(job) if job.is_retrying && now < job.deadline => {
                 job.is_retrying = false;
                 Some(*job)
             }
@@ -117,6 +152,7 @@ impl Slot {
     }
 
     pub(super) fn close(&mut self) {
+        // A dial that is dropped is closed by whoever dials.
         if let Link::Up(stream) = std::mem::replace(&mut self.link, Link::Down) {
             stream.close();
         }
@@ -136,6 +172,17 @@ impl Slot {
             Link::Up(stream) => stream.read(buffer) != Ok(Got::Nothing),
             _ => true,
         }
+    }
+
+    /// Whether something began to come that cannot be read yet: no request goes out meanwhile.
+    pub(super) fn is_mid_record(&self) -> bool {
+        matches!(&self.link, Link::Up(stream) if stream.is_mid_record())
+    }
+
+    /// Whether it was so at the last look too: no session ticket takes that long.
+    pub(super) fn is_stuck_mid_record(&mut self) -> bool {
+        let is_now = self.is_mid_record();
+        std::mem::replace(&mut self.was_mid_record, is_now) && is_now
     }
 
     /// Takes a request; nothing is written yet.
@@ -159,6 +206,7 @@ impl Slot {
             deadline,
             may_retry: options.may_retry && method.is_idempotent_get() && self.served > 0,
             is_retrying: false,
+            is_orphan: false,
         });
         Ok(())
     }
@@ -169,6 +217,7 @@ impl Slot {
             _ => self.out.len(),
         };
         self.sending = Sending::default();
+        self.write_failed = false;
         self.exchange.begin(job.expect, total, job.deadline);
         self.job = Some(job);
     }
@@ -190,8 +239,11 @@ impl Slot {
         if sending.is_done && stream.is_secure() {
             self.exchange.wrote_all();
         }
-        if sent.is_err() && !sending.has_left() {
-            self.exchange.connection_died();
+        if sent.is_err() {
+            self.write_failed = true;
+            if !sending.has_left() {
+                self.exchange.connection_died();
+            }
         }
         // What had left may have been answered before the connection broke: reading tells.
     }
@@ -203,7 +255,9 @@ impl Slot {
 
     /// Writes, reads and looks at the deadline; returns how much was done.
     pub(super) fn poll(&mut self, buffer: &mut [u8], now: Nanos) -> usize {
-        if !self.sending.is_done {
+        // Behind the deadline nothing more of a request leaves.
+        let is_in_time = self.job.is_some_and(|job| now < job.deadline);
+        if !self.sending.is_done && !self.write_failed && is_in_time {
             self.push();
         }
         let mut work = 0;
@@ -218,6 +272,8 @@ impl Slot {
                     // An error is the exchange's outcome.
                     let _ = self.exchange.received(&buffer[..count]);
                 }
+                // A broken connection may end like one that was closed: what it gave may have been cut off.
+                Ok(Got::End) if self.write_failed => self.exchange.connection_died(),
                 Ok(Got::End) => self.exchange.end_of_stream(),
                 Err(_) => self.exchange.connection_died(),
             }

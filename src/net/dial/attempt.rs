@@ -139,10 +139,14 @@ impl Attempt {
         {
             return error.clone();
         }
+        let ms = self.request.deadlines.dial_ns / 1_000_000;
+        if matches!(self.state, State::Resolving) {
+            return self.not_resolved(format!("no answer within {ms} ms"));
+        }
         DialError::TimedOut {
             host: self.request.host.clone(),
             port: self.request.port,
-            ms: self.request.deadlines.dial_ns / 1_000_000,
+            ms,
         }
     }
 

@@ -1,10 +1,10 @@
-//! Names to addresses, on a thread of its own: the system's resolver blocks.
+//! Names to addresses, on threads of their own: the system's resolver blocks.
 //!
-//! Runs on: a thread that does nothing else; RESOLVER asks and keeps the answers.
+//! Runs on: a thread for each name asked for; RESOLVER asks and keeps the answers.
 //! Owns: the queue of names and the last good answer of each.
 //! Never: holds RESOLVER up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,55 +19,79 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(1_000);
 /// What the system said of a name.
 pub(super) type Answer = Result<Vec<SocketAddr>, String>;
 
+/// Names asked for at the same time: one whose servers say nothing does not hold up the others.
+const AT_ONCE: usize = 8;
+
+/// A name and a port.
+type Name = (String, u16);
+
 /// See the module.
 pub(super) struct Dns {
-    names: Sender<(String, u16)>,
-    answers: Receiver<(String, u16, Answer)>,
-    good: HashMap<(String, u16), Vec<SocketAddr>>,
+    waker: Arc<Waker>,
+    told: Sender<(Name, Answer)>,
+    answers: Receiver<(Name, Answer)>,
+    /// Asked, or waiting to be.
+    pending: HashSet<Name>,
+    waiting: VecDeque<Name>,
+    asking: usize,
+    good: HashMap<Name, Vec<SocketAddr>>,
 }
 
 impl Dns {
-    pub(super) fn spawn(waker: Arc<Waker>) -> std::io::Result<Self> {
-        let (names, asked) = channel::<(String, u16)>();
+    pub(super) fn new(waker: Arc<Waker>) -> Self {
         let (told, answers) = channel();
-        // Never joined: a name server that says nothing would hold up the end of the program.
-        Builder::new()
-            .name("shrike-dns".to_owned())
-            .spawn(move || {
-                for (host, port) in asked {
-                    let answer = (host.as_str(), port)
-                        .to_socket_addrs()
-                        .map(Iterator::collect::<Vec<_>>)
-                        .map_err(|error| error.to_string())
-                        .and_then(|found| match found.is_empty() {
-                            true => Err("it has no address".to_owned()),
-                            false => Ok(found),
-                        });
-                    if told.send((host, port, answer)).is_err() {
-                        return;
-                    }
-                    let _ = waker.wake();
-                }
-            })?;
-        Ok(Self {
-            names,
+        Self {
+            waker,
+            told,
             answers,
+            pending: HashSet::new(),
+            waiting: VecDeque::new(),
+            asking: 0,
             good: HashMap::new(),
-        })
+        }
     }
 
     /// Asks for a name, unless it is an address: then that is the answer.
-    pub(super) fn ask(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    pub(super) fn ask(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Some(vec![SocketAddr::new(address, port)]);
         }
-        let _ = self.names.send((host.to_owned(), port));
+        let name = (host.to_owned(), port);
+        if self.pending.insert(name.clone()) {
+            self.waiting.push_back(name);
+            self.begin();
+        }
         None
+    }
+
+    /// Asks for names that wait, on a thread each: it is never joined, since a server that says nothing would hold up
+    /// the end of the program.
+    fn begin(&mut self) {
+        while self.asking < AT_ONCE
+            && let Some(name) = self.waiting.pop_front()
+        {
+            self.asking += 1;
+            let (told, waker) = (self.told.clone(), Arc::clone(&self.waker));
+            let asked = name.clone();
+            let spawned = Builder::new().name("shrike-dns".to_owned()).spawn(move || {
+                let answer = look_up(&asked);
+                if told.send((asked, answer)).is_ok() {
+                    let _ = waker.wake();
+                }
+            });
+            if let Err(error) = spawned {
+                let _ = self.told.send((name, Err(error.to_string())));
+            }
+        }
     }
 
     /// The next answer that came; good ones are kept.
     pub(super) fn next(&mut self) -> Option<(String, u16, Answer)> {
-        let (host, port, answer) = self.answers.try_recv().ok()?;
+        let (name, answer) = self.answers.try_recv().ok()?;
+        self.asking -= 1;
+        self.pending.remove(&name);
+        self.begin();
+        let (host, port) = name;
         let answer = match answer {
             Ok(found) => {
                 self.good.insert((host.clone(), port), found.clone());
@@ -81,6 +105,15 @@ impl Dns {
     /// The last good answer for a name.
     pub(super) fn last_good(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         self.good.get(&(host.to_owned(), port)).cloned()
+    }
+}
+
+fn look_up((host, port): &Name) -> Answer {
+    let found = (host.as_str(), *port).to_socket_addrs();
+    let found: Vec<_> = found.map_err(|error| error.to_string())?.collect();
+    match found.is_empty() {
+        true => Err("it has no address".to_owned()),
+        false => Ok(found),
     }
 }
 

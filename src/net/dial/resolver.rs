@@ -37,8 +37,31 @@ pub type Dialled = Result<Connected, DialError>;
 
 struct Order {
     request: DialRequest,
-    reply: Sender<Dialled>,
+    reply: Reply,
+}
+
+/// Where an answer goes. Whoever waits for it is woken in any case: by the answer, or because there will be none.
+struct Reply {
+    sender: Option<Sender<Dialled>>,
     wakes: Option<Arc<Waker>>,
+}
+
+impl Reply {
+    fn send(mut self, dialled: Dialled) {
+        if let Some(sender) = self.sender.take() {
+            // Who asked may have gone: the connection is closed then.
+            let _ = sender.send(dialled);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(waker) = &self.wakes {
+            let _ = waker.wake();
+        }
+    }
 }
 
 /// Asks RESOLVER for connections; clone freely.
@@ -52,14 +75,17 @@ impl Dialler {
     /// Asks for a connection. The answer comes by the receiver, whatever it is; `wakes` is woken then.
     #[must_use]
     pub fn dial(&self, request: DialRequest, wakes: Option<Arc<Waker>>) -> Receiver<Dialled> {
-        let (reply, answer) = channel();
-        let order = Order {
-            request,
-            reply: reply.clone(),
+        let (sender, answer) = channel();
+        let reply = Reply {
+            sender: Some(sender),
             wakes,
         };
-        if self.orders.send(order).is_err() || self.waker.wake().is_err() {
-            let _ = reply.send(Err(DialError::Gone));
+        match self.orders.send(Order { request, reply }) {
+            Ok(()) => {
+                // A thread that cannot be woken has ended, and drops the order.
+                let _ = self.waker.wake();
+            }
+            Err(refused) => refused.0.reply.send(Err(DialError::Gone)),
         }
         answer
     }
@@ -88,7 +114,7 @@ impl Resolver {
             poll,
             ordered,
             ended,
-            dns: Dns::spawn(Arc::clone(&waker))?,
+            dns: Dns::new(Arc::clone(&waker)),
             dials: Vec::new(),
         };
         let thread = Builder::new()
@@ -129,8 +155,7 @@ impl Drop for Resolver {
 
 struct Dial {
     attempt: Attempt,
-    reply: Sender<Dialled>,
-    wakes: Option<Arc<Waker>>,
+    reply: Reply,
 }
 
 struct Body {
@@ -164,22 +189,13 @@ impl Body {
     }
 
     fn take_orders(&mut self, now: Instant) {
-        while let Ok(Order {
-            request,
-            reply,
-            wakes,
-        }) = self.ordered.try_recv()
-        {
+        while let Ok(Order { request, reply }) = self.ordered.try_recv() {
             let mut attempt = Attempt::new(request, now);
             let known = self.dns.ask(&attempt.request.host, attempt.request.port);
             if let Some(addresses) = known {
                 attempt.resolved(addresses, now);
             }
-            self.dials.push(Dial {
-                attempt,
-                reply,
-                wakes,
-            });
+            self.dials.push(Dial { attempt, reply });
         }
     }
 
@@ -232,11 +248,6 @@ impl Dial {
             peer: made.peer,
             is_resumed: made.is_resumed,
         });
-        // Who asked may have gone: the connection is closed then.
-        if self.reply.send(dialled).is_ok()
-            && let Some(waker) = self.wakes
-        {
-            let _ = waker.wake();
-        }
+        self.reply.send(dialled);
     }
 }
