@@ -17,9 +17,9 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Whoever echoes must hold what it is sent: these are the limits of a test's peer, not of a broker's.
 const LIMITS: WebSocketLimits = WebSocketLimits {
-    message_bytes: 64 << 20,
+    message_bytes: 16 << 20,
     fragments: 1 << 20,
-    out_bytes: 65 << 20,
+    out_bytes: 17 << 20,
 };
 
 enum Message {
