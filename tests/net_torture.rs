@@ -118,8 +118,12 @@ fn every_response_comes_to_what_the_table_says() {
 
 #[test]
 fn octet_by_octet_it_is_the_same() {
-    check(&responses::all(), |case| {
-        vec![Cut::Pieces(if case.octets.len() < 4_096 { 1 } else { 997 })]
+    let mut cases = responses::all();
+    // RST takes away what the server's kernel has not sent yet: many small segments may be that.
+    cases.retain(|case| case.then != Then::Reset || matches!(case.expected, Expected::Breaks(_)));
+    check(&cases, |case| {
+        let is_short = case.octets.len() < 4_096;
+        vec![Cut::Pieces(if is_short { 1 } else { 997 })]
     });
 }
 
