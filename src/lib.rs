@@ -59,8 +59,8 @@
 //!
 //! [`net`] is the client that broker sessions speak through: HTTP/1.1 and WebSocket, plain or over TLS. Its protocols
 //! are state machines without a socket ([`net::http`], [`net::websocket`]); around them lies thin I/O over mio that is
-//! busy-polled from a duty cycle, or polled by whoever sleeps in a mio poller. Names, TCP and TLS handshakes are made by
-//! RESOLVER ([`net::Resolver`]), which hands over a connection that can be written to.
+//! busy-polled from a duty cycle, or polled by whoever sleeps in a mio poller. Names are resolved, and TCP and TLS
+//! handshakes made, by RESOLVER ([`net::Resolver`]), which hands over a connection that can be written to.
 //!
 //! Architecture invariant: a request ends as a response, as `NotSent` or as `Unknown`. `NotSent` is said only while no
 //! server can hold the whole request; the transport itself sends no POST, PATCH or DELETE a second time.
