@@ -35,6 +35,8 @@ struct Job {
     may_retry: bool,
     /// It waits for a new connection to be sent again.
     is_retrying: bool,
+    /// A server may have the first of two attempts, whatever becomes of the second.
+    had_left: bool,
     /// Nobody waits for its end.
     is_orphan: bool,
 }
@@ -89,9 +91,13 @@ impl Slot {
 
     /// How its request ended.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        match self.job {
-            Some(job) if !job.is_retrying => self.exchange.outcome(),
-            _ => None,
+        let job = self.job.filter(|job| !job.is_retrying)?;
+        match self.exchange.outcome()? {
+            Outcome::NotSent(cause) if job.had_left => Some(Outcome::Unknown(match cause {
+                NotSentCause::TimedOut => UnknownCause::TimedOut,
+                _ => UnknownCause::ConnectionDied,
+            })),
+            outcome => Some(outcome),
         }
     }
 
@@ -206,6 +212,7 @@ impl Slot {
             deadline,
             may_retry: options.may_retry && method.is_idempotent_get() && self.served > 0,
             is_retrying: false,
+            had_left: false,
             is_orphan: false,
         });
         Ok(())
@@ -294,9 +301,11 @@ impl Slot {
             )
         );
         let is_dead = is_dead && !self.exchange.response().has_begun();
+        let has_left = matches!(self.exchange.outcome(), Some(Outcome::Unknown(_)));
         match &mut self.job {
             Some(job) if is_dead && job.may_retry => {
                 job.may_retry = false;
+                job.had_left = has_left;
                 job.is_retrying = true;
                 true
             }
