@@ -126,7 +126,8 @@ proptest! {
                 _ => case.octets.insert(at, octet),
             }
         }
-        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(case.octets.len() + 1)).collect();
+        let places = case.octets.len() + 1;
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(places)).collect();
         cuts.sort_unstable();
         prop_assert_eq!(read(&case, &case.octets, &cuts), read(&case, &case.octets, &[]));
     }
