@@ -93,6 +93,8 @@ impl TlsConfig {
     }
 }
 
+/// Reads from the kernel in one call.
+const READS_AT_ONCE: usize = 64;
 /// Octets that a record's header has: type, version, length.
 const RECORD_HEADER: usize = 5;
 
@@ -244,13 +246,14 @@ impl Tls {
         Ok(())
     }
 
-    /// Reads what is there, decrypted.
+    /// Reads what is there, decrypted. Of a flood that brings no plaintext (session tickets) no more than so many reads
+    /// are taken at once: the caller's cycle goes on.
     pub(super) fn read(
         &mut self,
         tcp: &mut impl Read,
         buffer: &mut [u8],
     ) -> Result<Got, StreamError> {
-        loop {
+        for _ in 0..READS_AT_ONCE {
             match self.session.reader().read(buffer) {
                 Ok(0) => return Ok(Got::End),
                 Ok(count) => return Ok(Got::Bytes(count)),
@@ -277,6 +280,7 @@ impl Tls {
                 return Err(StreamError::Tls);
             }
         }
+        Ok(Got::Nothing)
     }
 
     /// Says close_notify if the kernel takes it, and nothing else: what waits to be written is a request that was given

@@ -79,6 +79,9 @@ pub enum DownCause {
     /// The peer does not shake hands.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// The peer ended the connection before it had answered.
+    #[error("the peer ended the connection within the WebSocket handshake")]
+    EndedInHandshake,
     /// No handshake in time.
     #[error("no WebSocket handshake in time")]
     HandshakeTimedOut,
@@ -586,7 +589,7 @@ impl Shaking {
                         return Ok(Some(taken..count));
                     }
                 }
-                Got::End => return Err(DownCause::Stream(StreamError::Truncated)),
+                Got::End => return Err(DownCause::EndedInHandshake),
                 Got::Nothing if now >= self.deadline => return Err(DownCause::HandshakeTimedOut),
                 Got::Nothing => return Ok(None),
             }
