@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use super::http::octets::is_target;
+
 /// An address in parts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Endpoint {
@@ -67,7 +69,6 @@ impl Endpoint {
         }
         let default = if is_secure { 443 } else { 80 };
         let (host, port) = host_and_port(authority, scheme.len(), default)?;
-        let is_target = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         if let Some(at) = target.bytes().position(|byte| !is_target(byte)) {
             return Err(EndpointError::Target(scheme.len() + end + at));
         }

@@ -179,6 +179,7 @@ struct Readiness {
 pub struct WebSocketClient {
     settings: WebSocketClientSettings,
     dialler: Dialler,
+    request: DialRequest,
     state: State,
     socket: WebSocket,
     backoff: Backoff,
@@ -213,16 +214,13 @@ impl WebSocketClient {
     /// When TLS does not go with the endpoint.
     #[must_use]
     pub fn new(settings: WebSocketClientSettings, dialler: Dialler) -> Self {
-        assert_eq!(
-            settings.endpoint.is_secure,
-            settings.tls.is_some(),
-            "TLS for a secure endpoint, and for no other"
-        );
+        let request = DialRequest::to(&settings.endpoint, settings.tls.as_ref(), settings.dial);
         Self {
             backoff: Backoff::new(settings.backoff),
             socket: WebSocket::with_timing(settings.limits, settings.timing),
             settings,
             dialler,
+            request,
             state: State::Down,
             was_open: false,
             was_called_off: false,
@@ -349,13 +347,7 @@ impl WebSocketClient {
         if !self.backoff.is_due(now) {
             return false;
         }
-        let endpoint = &self.settings.endpoint;
-        let request = DialRequest {
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            tls: self.settings.tls.clone(),
-            deadlines: self.settings.dial,
-        };
+        let request = self.request.clone();
         let wakes = self.readiness.as_ref().map(|to| Arc::clone(&to.waker));
         self.state = State::Dialling(self.dialler.dial(request, wakes));
         true

@@ -45,6 +45,7 @@ struct Readiness {
 pub struct HttpClient {
     settings: HttpClientSettings,
     dialler: Dialler,
+    request: DialRequest,
     slots: Vec<Slot>,
     backoff: Backoff,
     /// State of the generator behind the jitter.
@@ -68,11 +69,7 @@ impl HttpClient {
             (1..=64).contains(&settings.connections),
             "1 to 64 connections"
         );
-        assert_eq!(
-            settings.endpoint.is_secure,
-            settings.tls.is_some(),
-            "TLS for a secure endpoint, and for no other"
-        );
+        let request = DialRequest::to(&settings.endpoint, settings.tls.as_ref(), settings.dial);
         let slots = (0..settings.connections)
             .map(|_| Slot::new(settings.limits))
             .collect();
@@ -80,6 +77,7 @@ impl HttpClient {
             backoff: Backoff::new(settings.backoff),
             settings,
             dialler,
+            request,
             slots,
             dice: seed,
             last_error: None,
@@ -281,13 +279,7 @@ impl HttpClient {
         if !self.backoff.is_due(now) {
             return self.slots[index].give_up_retry(now);
         }
-        let endpoint = &self.settings.endpoint;
-        let request = DialRequest {
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            tls: self.settings.tls.clone(),
-            deadlines: self.settings.dial,
-        };
+        let request = self.request.clone();
         let wakes = self.readiness.as_ref().map(|to| Arc::clone(&to.waker));
         self.slots[index].link = Link::Dialling(self.dialler.dial(request, wakes));
         true

@@ -12,6 +12,7 @@ mod resolver;
 pub use error::{DialError, TlsProblem};
 pub use resolver::{Connected, Dialled, Dialler, Resolver};
 
+use super::endpoint::Endpoint;
 use super::tls::TlsConfig;
 
 /// How long the parts of dialling may take.
@@ -47,4 +48,25 @@ pub struct DialRequest {
     pub tls: Option<TlsConfig>,
     /// Its deadlines.
     pub deadlines: DialDeadlines,
+}
+
+impl DialRequest {
+    /// To an endpoint.
+    ///
+    /// # Panics
+    /// When TLS does not go with the endpoint: credentials would leave in the clear.
+    #[must_use]
+    pub fn to(endpoint: &Endpoint, tls: Option<&TlsConfig>, deadlines: DialDeadlines) -> Self {
+        assert_eq!(
+            endpoint.is_secure,
+            tls.is_some(),
+            "TLS for a secure endpoint, and for no other"
+        );
+        Self {
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            tls: tls.cloned(),
+            deadlines,
+        }
+    }
 }

@@ -33,7 +33,7 @@ mod chunk;
 mod exchange;
 mod framing;
 mod head;
-mod octets;
+pub(super) mod octets;
 mod request;
 mod response;
 mod template;

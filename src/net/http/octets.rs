@@ -23,18 +23,34 @@ const TOKEN: [bool; 256] = {
 };
 
 /// `tchar`: what names of fields and chunk extensions are made of.
-pub(super) const fn is_token(byte: u8) -> bool {
+pub(in crate::net) const fn is_token(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
 /// `VCHAR`: visible ASCII, the space not among them.
-pub(super) const fn is_visible(byte: u8) -> bool {
+pub(in crate::net) const fn is_visible(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e)
 }
 
 /// What a received field's value may have in it (RFC 9110, section 5.5): visible characters, `obs-text`, space, tab.
-pub(super) const fn is_field_value(byte: u8) -> bool {
+pub(in crate::net) const fn is_field_value(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=0x7e | 0x80..)
+}
+
+/// What a host, literal addresses in brackets and a port included, is written with (RFC 3986, section 3.2.2).
+pub(in crate::net) const fn is_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%')
+        || matches!(byte, b':' | b'[' | b']')
+        || matches!(
+            byte,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+        )
+}
+
+/// What a target may have: anything else would end the request line, or begin a fragment.
+pub(in crate::net) const fn is_target(byte: u8) -> bool {
+    is_visible(byte) && byte != b'#'
 }
 
 #[cfg(test)]

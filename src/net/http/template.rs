@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::net::http::octets::{is_token, is_visible};
+use crate::net::http::octets::{is_host, is_target, is_token, is_visible};
 use crate::net::http::request::Method;
 
 /// Columns of a Content-Length. The number stands right-aligned behind spaces, which are legal before a field's value
@@ -213,21 +213,9 @@ impl TemplateBuilder {
     }
 }
 
-/// What a host, literal addresses in brackets and a port included, is written with (RFC 3986, section 3.2.2).
-const fn is_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%')
-        || matches!(byte, b':' | b'[' | b']')
-        || matches!(
-            byte,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-        )
-}
-
-/// The first octet that a target must not have: it would end the request line, or begin a fragment.
+/// The first octet that a target must not have.
 fn outside_target(text: &str) -> Option<usize> {
-    text.bytes()
-        .position(|byte| !is_visible(byte) || byte == b'#')
+    text.bytes().position(|byte| !is_target(byte))
 }
 
 /// A head that is rendered already, but for the length of the body and the end of the target.

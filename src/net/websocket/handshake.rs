@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::net::error::{HttpError, HttpRule};
 use crate::net::http::Head;
+use crate::net::http::octets;
 use crate::net::limits::HttpLimits;
 
 /// What the key is hashed with (section 1.3).
@@ -185,10 +186,10 @@ impl Handshake {
         fields: &[(&str, &str)],
         key: [u8; 16],
     ) -> Result<Self, HandshakeError> {
-        if !is_host(host) {
+        if !is_all(host, octets::is_host) {
             return Err(HandshakeError::Host);
         }
-        if !is_target(target) {
+        if !(target.starts_with('/') && is_all(target, octets::is_target)) {
             return Err(HandshakeError::Target);
         }
         let mut protocols = Vec::new();
@@ -383,7 +384,7 @@ fn check_field(
     value: &str,
     protocols: &mut Vec<String>,
 ) -> Result<(), HandshakeError> {
-    if !is_token(name) {
+    if !is_all(name, octets::is_token) {
         return Err(HandshakeError::FieldName(index));
     }
     if OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
@@ -395,7 +396,9 @@ fn check_field(
     }
     if name.eq_ignore_ascii_case(PROTOCOL) {
         for protocol in value.split(',').map(str::trim_ascii) {
-            if !is_token(protocol) || protocols.iter().any(|known| known == protocol) {
+            if !is_all(protocol, octets::is_token)
+                || protocols.iter().any(|known| known == protocol)
+            {
                 return Err(HandshakeError::FieldValue(index));
             }
             protocols.push(protocol.to_owned());
@@ -404,24 +407,9 @@ fn check_field(
     Ok(())
 }
 
-/// Whether this is a token (RFC 9110, section 5.6.2).
-fn is_token(text: &str) -> bool {
-    let is_token_character =
-        |octet: &u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(octet);
-    !text.is_empty() && text.as_bytes().iter().all(is_token_character)
-}
-
-/// Whether this can be an authority without user information: a name or an address, and a port perhaps.
-fn is_host(text: &str) -> bool {
-    let is_host_character =
-        |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(octet);
-    !text.is_empty() && text.as_bytes().iter().all(is_host_character)
-}
-
-/// Whether this is a path, with a query perhaps.
-fn is_target(text: &str) -> bool {
-    let is_target_character = |&octet: &u8| octet.is_ascii_graphic() && octet != b'#';
-    text.starts_with('/') && text.as_bytes().iter().all(is_target_character)
+/// Whether a text is of octets of one class, and not empty.
+fn is_all(text: &str, class: fn(u8) -> bool) -> bool {
+    !text.is_empty() && text.bytes().all(class)
 }
 
 #[cfg(test)]
