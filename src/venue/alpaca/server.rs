@@ -1,0 +1,166 @@
+//! The venue's thread and socket.
+//!
+//! Runs on: the caller's thread to start and stop, its own thread to serve.
+//! Owns: the listener, the runtime, the ticking of time and of a synthetic market.
+//! Never: outlives its [`Handle`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::core::Core;
+use super::fault::Faults;
+use super::http::router;
+use super::hub::Hub;
+use super::limiter::Limiter;
+use super::shared::{Inner, Shared, wall_clock};
+use super::tap::{Tap, TapListener};
+use crate::market::DEFAULT_DAY_ROLL;
+use crate::market::calendar::{always_open, new_york, nyse};
+use crate::types::{Money, Nanos, SessionSchedule};
+use crate::venue::{Hours, Market, VenueError, VenueSettings};
+
+/// How often time passes without a request.
+const TICK: Duration = Duration::from_millis(20);
+/// Ticks between two moves of a synthetic market.
+const TICKS_PER_MOVE: u32 = 5;
+/// Days that the schedule covers.
+const DAYS: u32 = 400;
+/// Cash at the start.
+const CASH: i64 = 100_000;
+
+/// A running venue; dropping it stops it.
+#[derive(Debug)]
+pub struct Handle {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it and waits for its thread.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    /// Waits until it ends by itself (it does not).
+    pub fn wait(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Starts a venue.
+///
+/// # Errors
+/// [`VenueError`]: the address cannot be bound, the calendar or the runtime cannot be made.
+pub fn serve(settings: VenueSettings) -> Result<Handle, VenueError> {
+    let listener = std::net::TcpListener::bind(settings.listen)
+        .map_err(|error| VenueError::Listen(settings.listen, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| VenueError::Listen(settings.listen, error))?;
+    listener.set_nonblocking(true).map_err(VenueError::Start)?;
+    let now = wall_clock();
+    let schedule = schedule(settings.hours, now)?;
+    let core = Core::new(settings.seed, Money::from_whole(CASH), schedule, now);
+    let inner = Inner {
+        core,
+        hub: Hub::default(),
+        faults: Faults::default(),
+        limiter: Limiter::new(settings.rate_limit),
+    };
+    let synthetic = settings.market == Market::Synthetic;
+    let shared = Shared::new(inner, settings.key, settings.secret, settings.admin);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(VenueError::Start)?;
+    let (stop, stopped) = oneshot::channel();
+    let shared = Arc::new(shared);
+    let thread = std::thread::Builder::new()
+        .name("venue".to_owned())
+        .spawn(move || run(&runtime, listener, shared, synthetic, stopped))
+        .map_err(VenueError::Start)?;
+    Ok(Handle {
+        address,
+        stop: Some(stop),
+        thread: Some(thread),
+    })
+}
+
+fn schedule(hours: Hours, now: Nanos) -> Result<SessionSchedule, VenueError> {
+    let zone = new_york()?;
+    let at = super::json::timestamp(now).unwrap_or_default();
+    let from = at
+        .to_zoned(zone)
+        .date()
+        .saturating_sub(jiff::Span::new().days(10));
+    Ok(match hours {
+        Hours::Always => always_open(from, DAYS, DEFAULT_DAY_ROLL)?,
+        Hours::Real => nyse(from, DAYS, DEFAULT_DAY_ROLL)?,
+    })
+}
+
+fn run(
+    runtime: &Runtime,
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    synthetic: bool,
+    stopped: oneshot::Receiver<()>,
+) {
+    runtime.block_on(async move {
+        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+            return;
+        };
+        let service = router(Arc::clone(&shared)).into_make_service_with_connect_info::<Tap>();
+        tokio::select! {
+            _ = axum::serve(TapListener(listener), service) => {}
+            () = tick(&shared, synthetic) => {}
+            _ = stopped => {}
+        }
+    });
+}
+
+async fn tick(shared: &Shared, synthetic: bool) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks: u32 = 0;
+    loop {
+        interval.tick().await;
+        ticks = ticks.wrapping_add(1);
+        let now = wall_clock();
+        let mut inner = shared.lock();
+        inner.core.advance(now);
+        if synthetic && ticks.is_multiple_of(TICKS_PER_MOVE) {
+            inner.core.wander();
+        }
+        inner.flush(now);
+    }
+}

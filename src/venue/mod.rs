@@ -1,0 +1,70 @@
+//! Simulated brokers on real sockets: what a client is rehearsed and proven against.
+//!
+//! Runs on: one thread of its own a venue; nothing of the engine runs there.
+//! Owns: the settings of a venue and its life.
+//! Never: touches the engine: a venue sees what a client sends, nothing else.
+//!
+//! The broker's rules are a synchronous core over [`crate::sim`]; the wire around it is axum on a tokio runtime. The
+//! core takes `now` and requests and gives answers and events, so that its tests need neither clock nor socket.
+
+pub mod alpaca;
+
+use std::net::SocketAddr;
+
+use crate::market::calendar::CalendarError;
+
+/// When the venue trades.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Hours {
+    /// Always.
+    #[default]
+    Always,
+    /// As the New York Stock Exchange.
+    Real,
+}
+
+/// Where quotes come from.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Market {
+    /// From `POST /_venue/quote` alone.
+    #[default]
+    Manual,
+    /// A random walk of the venue's own, by its seed.
+    Synthetic,
+}
+
+/// What a venue is made from.
+#[derive(Clone, Debug)]
+pub struct VenueSettings {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The key that clients must show.
+    pub key: String,
+    /// Its secret.
+    pub secret: String,
+    /// Of everything random: ids and the synthetic market.
+    pub seed: u64,
+    /// Where quotes come from.
+    pub market: Market,
+    /// When it trades.
+    pub hours: Hours,
+    /// Requests a minute; `None` never refuses.
+    pub rate_limit: Option<u32>,
+    /// Whether `/_venue/*` answers.
+    pub admin: bool,
+}
+
+/// Why a venue did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VenueError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// Threads or sockets cannot be made.
+    #[error("cannot start: {0}")]
+    Start(std::io::Error),
+    /// The sessions cannot be computed.
+    #[error("no calendar: {0}")]
+    Calendar(#[from] CalendarError),
+}
