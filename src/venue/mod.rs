@@ -10,6 +10,7 @@
 pub mod alpaca;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::market::calendar::CalendarError;
 
@@ -31,6 +32,8 @@ pub enum Market {
     Manual,
     /// A random walk of the venue's own, by its seed.
     Synthetic,
+    /// From a file: `milliseconds,symbol,bid,ask,bid_size,ask_size` a line.
+    File(PathBuf),
 }
 
 /// What a venue is made from.
@@ -64,6 +67,16 @@ pub enum VenueError {
     /// Threads or sockets cannot be made.
     #[error("cannot start: {0}")]
     Start(std::io::Error),
+    /// The file of quotes cannot be read.
+    #[error("{path}, line {line}: {cause}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Where, from 1; 0 for the file as a whole.
+        line: usize,
+        /// Why.
+        cause: String,
+    },
     /// The sessions cannot be computed.
     #[error("no calendar: {0}")]
     Calendar(#[from] CalendarError),

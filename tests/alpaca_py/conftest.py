@@ -59,7 +59,8 @@ class Venue:
 class Listener:
     """Runs one of the client's streams on a thread and keeps what arrives."""
 
-    def __init__(self, stream):
+    def __init__(self, venue, stream):
+        self.venue = venue
         self.stream = stream
         self.seen = []
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -79,6 +80,8 @@ class Listener:
 
     def stop(self):
         self.stream.stop()
+        # The client looks at its stop flag every five seconds, or when the connection ends.
+        self.venue.fault("close_streams")
         self.thread.join(15)
 
     def events(self):
@@ -123,7 +126,7 @@ def client(venue):
 @pytest.fixture
 def updates(venue):
     stream = TradingStream(KEY, SECRET, url_override=f"ws://{venue.address}/stream")
-    listener = Listener(stream)
+    listener = Listener(venue, stream)
     stream.subscribe_trade_updates(listener.hear)
     yield listener.start()
     listener.stop()
@@ -132,7 +135,7 @@ def updates(venue):
 @pytest.fixture
 def market(venue):
     stream = StockDataStream(KEY, SECRET, url_override=f"ws://{venue.address}/v2/iex")
-    listener = Listener(stream)
+    listener = Listener(venue, stream)
     yield listener
     if listener.thread.is_alive():
         listener.stop()

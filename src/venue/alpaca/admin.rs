@@ -105,8 +105,7 @@ impl Core {
         };
         let (bid, ask) = (price("bid")?, price("ask")?);
         let (bid_size, ask_size) = (size("bid_size")?, size("ask_size")?);
-        self.endless[row] = false;
-        self.quote(InstrumentId(row as u32), bid, ask, bid_size, ask_size);
+        self.show(InstrumentId(row as u32), bid, ask, bid_size, ask_size);
         Ok(Reply::ok(
             json!({"symbol": symbol, "orders_open": self.open.len()}),
         ))

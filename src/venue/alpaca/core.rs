@@ -250,8 +250,21 @@ impl Core {
         self.schedule.phase(self.now) == SessionPhase::Regular
     }
 
-    /// A quote that somebody posts: matching is done when this returns.
-    pub fn quote(
+    /// A quote from outside: its size is used up by what trades. Matching is done when this returns.
+    pub fn show(
+        &mut self,
+        instrument: InstrumentId,
+        bid: Price,
+        ask: Price,
+        bid_size: Quantity,
+        ask_size: Quantity,
+    ) {
+        self.endless[instrument.index()] = false;
+        self.quote(instrument, bid, ask, bid_size, ask_size);
+    }
+
+    /// Posts a quote and tells the data streams.
+    fn quote(
         &mut self,
         instrument: InstrumentId,
         bid: Price,

@@ -20,6 +20,7 @@ pub mod json;
 pub mod limiter;
 pub mod msgpack;
 mod orders;
+mod playback;
 mod positions;
 pub mod record;
 mod replace;

@@ -17,6 +17,7 @@ use super::fault::Faults;
 use super::http::router;
 use super::hub::Hub;
 use super::limiter::Limiter;
+use super::playback::Playback;
 use super::shared::{Inner, Shared, wall_clock};
 use super::tap::{Tap, TapListener};
 use crate::market::DEFAULT_DAY_ROLL;
@@ -32,6 +33,14 @@ const TICKS_PER_MOVE: u32 = 5;
 const DAYS: u32 = 400;
 /// Cash at the start.
 const CASH: i64 = 100_000;
+
+/// Where quotes come from but by hand.
+#[derive(Debug)]
+struct Quotes {
+    synthetic: bool,
+    playback: Playback,
+    started: Nanos,
+}
 
 /// A running venue; dropping it stops it.
 #[derive(Debug)]
@@ -96,7 +105,15 @@ pub fn serve(settings: VenueSettings) -> Result<Handle, VenueError> {
         faults: Faults::default(),
         limiter: Limiter::new(settings.rate_limit),
     };
-    let synthetic = settings.market == Market::Synthetic;
+    let playback = match &settings.market {
+        Market::File(path) => Playback::read(path)?,
+        Market::Manual | Market::Synthetic => Playback::default(),
+    };
+    let market = Quotes {
+        synthetic: settings.market == Market::Synthetic,
+        playback,
+        started: now,
+    };
     let shared = Shared::new(inner, settings.key, settings.secret, settings.admin);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -106,7 +123,7 @@ pub fn serve(settings: VenueSettings) -> Result<Handle, VenueError> {
     let shared = Arc::new(shared);
     let thread = std::thread::Builder::new()
         .name("venue".to_owned())
-        .spawn(move || run(&runtime, listener, shared, synthetic, stopped))
+        .spawn(move || run(&runtime, listener, shared, market, stopped))
         .map_err(VenueError::Start)?;
     Ok(Handle {
         address,
@@ -132,7 +149,7 @@ fn run(
     runtime: &Runtime,
     listener: std::net::TcpListener,
     shared: Arc<Shared>,
-    synthetic: bool,
+    market: Quotes,
     stopped: oneshot::Receiver<()>,
 ) {
     runtime.block_on(async move {
@@ -142,13 +159,13 @@ fn run(
         let service = router(Arc::clone(&shared)).into_make_service_with_connect_info::<Tap>();
         tokio::select! {
             _ = axum::serve(TapListener(listener), service) => {}
-            () = tick(&shared, synthetic) => {}
+            () = tick(&shared, market) => {}
             _ = stopped => {}
         }
     });
 }
 
-async fn tick(shared: &Shared, synthetic: bool) {
+async fn tick(shared: &Shared, mut market: Quotes) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticks: u32 = 0;
@@ -158,9 +175,11 @@ async fn tick(shared: &Shared, synthetic: bool) {
         let now = wall_clock();
         let mut inner = shared.lock();
         inner.core.advance(now);
-        if synthetic && ticks.is_multiple_of(TICKS_PER_MOVE) {
+        if market.synthetic && ticks.is_multiple_of(TICKS_PER_MOVE) {
             inner.core.wander();
         }
+        let elapsed_ms = now.since(market.started) / 1_000_000;
+        market.playback.play(elapsed_ms, &mut inner.core);
         inner.flush(now);
     }
 }
