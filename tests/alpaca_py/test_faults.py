@@ -1,5 +1,6 @@
 """Faults on request, and the rate limit: what a client must survive."""
 
+import json
 import time
 
 import pytest
@@ -7,7 +8,10 @@ import requests
 from alpaca.common.exceptions import APIError
 from alpaca.trading import enums as e
 
-from conftest import until
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from conftest import KEY, SECRET, until
 from helpers import limit, market, now, refused
 
 POST = {"method": "POST", "path": "/v2/orders"}
@@ -156,3 +160,28 @@ def test_every_reply_tells_the_budget_and_the_last_request_ends_it(start):
 def test_an_unknown_fault_is_refused(venue):
     answer = requests.post(f"{venue.url}/_venue/fault", json={"kind": "gremlin"}, timeout=10)
     assert answer.status_code == 422
+
+
+def test_a_refusal_although_the_order_was_accepted(venue, client):
+    venue.fault("status", status=422, **POST)
+    refused(lambda: client.submit_order(market(client_order_id="taken")), 422, 42210000, "not accepted")
+    assert client.get_order_by_client_id("taken").status == e.OrderStatus.FILLED
+
+
+def test_a_refused_upgrade(venue):
+    venue.fault("refuse_streams")
+    url = f"ws://{venue.address}/stream"
+    with pytest.raises(InvalidStatus) as caught:
+        connect(url)
+    assert caught.value.response.status_code == 429
+    connect(url).close()
+
+
+def test_garbage_on_the_stream_is_what_it_is(venue):
+    with connect(f"ws://{venue.address}/stream") as ws:
+        ws.send(json.dumps({"action": "auth", "key": KEY, "secret": SECRET}))
+        ws.recv(10)
+        ws.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
+        ws.recv(10)
+        venue.fault("garbage", text='{"stream":')
+        assert ws.recv(10) == b'{"stream":'

@@ -60,6 +60,8 @@ fn answer(inner: &mut Inner, now: Nanos, what: &str, request: &Request) -> Answe
                 Immediate::Mute(ms) => inner.hub.mute(now.plus(ms.saturating_mul(1_000_000))),
                 Immediate::CloseStreams => inner.hub.close(),
                 Immediate::StuckCancels(count) => inner.core.hang_cancels(count),
+                Immediate::RefuseStreams(count) => inner.hub.refuse(count),
+                Immediate::Garbage(text) => inner.hub.say(now, &text),
             }
             Ok(Reply::ok(inner.faults.armed()))
         }
@@ -68,6 +70,7 @@ fn answer(inner: &mut Inner, now: Nanos, what: &str, request: &Request) -> Answe
             inner.faults.clear();
             inner.core.hang_cancels(0);
             inner.hub.mute(Nanos::ZERO);
+            inner.hub.refuse(0);
             Ok(Reply::empty())
         }
         ("GET", "ledger") => Ok(Reply::ok(inner.core.ledger())),

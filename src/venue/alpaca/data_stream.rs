@@ -14,6 +14,8 @@ use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, Response, header};
 use serde_json::{Value, json};
 
+use super::error::ApiError;
+use super::http::render;
 use super::hub::Message;
 use super::msgpack;
 use super::shared::Shared;
@@ -48,6 +50,9 @@ pub async fn upgrade(
         authorized: shared.knows(value("apca-api-key-id"), value("apca-api-secret-key")),
         subscribed: Default::default(),
     };
+    if shared.lock().hub.refuses() {
+        return render(Err(ApiError::rate_limited()), None);
+    }
     upgrade.on_upgrade(move |socket| talk(shared, socket, session))
 }
 

@@ -71,6 +71,10 @@ pub enum Immediate {
     CloseStreams,
     /// The next so many cancels hang.
     StuckCancels(u32),
+    /// The next so many streams are refused at the upgrade, with 429.
+    RefuseStreams(u32),
+    /// This text goes to every trading stream as it is.
+    Garbage(String),
 }
 
 /// The armed faults.
@@ -144,6 +148,8 @@ impl Faults {
             }
             "mute_stream" => return Ok(Immediate::Mute(ms)),
             "close_streams" => return Ok(Immediate::CloseStreams),
+            "refuse_streams" => return Ok(Immediate::RefuseStreams(count)),
+            "garbage" => return Ok(Immediate::Garbage(word("text").unwrap_or_default())),
             "stuck_cancel" => return Ok(Immediate::StuckCancels(count)),
             _ => return Err(format!("unknown kind '{kind}'")),
         };

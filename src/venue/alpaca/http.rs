@@ -119,6 +119,7 @@ async fn faulty(
             }
             let mut error = match status {
                 429 => ApiError::rate_limited(),
+                422 => ApiError::unprocessable("order was not accepted"),
                 _ => ApiError::internal("internal server error occurred"),
             };
             error.status = status;

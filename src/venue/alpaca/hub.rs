@@ -35,6 +35,7 @@ pub struct Hub {
     held_back: Option<Arc<str>>,
     late: Vec<(Nanos, Arc<str>)>,
     muted_until: Nanos,
+    refuses: u32,
 }
 
 impl Hub {
@@ -102,7 +103,8 @@ impl Hub {
     /// The last events again.
     pub fn replay(&mut self, now: Nanos, last: usize) {
         let from = self.told.len().saturating_sub(last);
-        for text in self.told[from..].to_vec() {
+        let last = self.told[from..].to_vec();
+        for text in last {
             self.send(now, &Message::Trade(text));
         }
     }
@@ -110,6 +112,23 @@ impl Hub {
     /// Nothing is sent until then.
     pub const fn mute(&mut self, until: Nanos) {
         self.muted_until = until;
+    }
+
+    /// The next so many streams are refused.
+    pub const fn refuse(&mut self, count: u32) {
+        self.refuses = count;
+    }
+
+    /// Whether the next stream is refused; counts.
+    pub const fn refuses(&mut self) -> bool {
+        let refuses = self.refuses > 0;
+        self.refuses = self.refuses.saturating_sub(1);
+        refuses
+    }
+
+    /// Any text, as it is.
+    pub fn say(&mut self, now: Nanos, text: &str) {
+        self.send(now, &Message::Trade(text.into()));
     }
 
     /// Every stream ends.

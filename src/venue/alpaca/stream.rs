@@ -13,6 +13,8 @@ use axum::http::Response;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::error::ApiError;
+use super::http::render;
 use super::hub::Message;
 use super::shared::Shared;
 
@@ -21,6 +23,9 @@ pub async fn upgrade(
     State(shared): State<Arc<Shared>>,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
+    if shared.lock().hub.refuses() {
+        return render(Err(ApiError::rate_limited()), None);
+    }
     upgrade.on_upgrade(move |socket| talk(shared, socket))
 }
 
