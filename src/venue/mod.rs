@@ -6,6 +6,14 @@
 //!
 //! The broker's rules are a synchronous core over [`crate::sim`]; the wire around it is axum on a tokio runtime. The
 //! core takes `now` and requests and gives answers and events, so that its tests need neither clock nor socket.
+//!
+//! # Where it is stricter or simpler than Alpaca
+//!
+//! - Fills are deterministic: never more than the displayed size, no partial fills at random.
+//! - Stops elect on quotes, as Alpaca's paper accounts do; a buy stop stays a stop.
+//! - The market data has no history: the latest quote, trade and bar only.
+//! - An order for an auction is not refused for its hour: it waits for the next one.
+//! - One account; options, crypto and multi-leg orders are not traded.
 
 pub mod alpaca;
 

@@ -171,10 +171,11 @@ def test_a_refusal_although_the_order_was_accepted(venue, client):
 def test_a_refused_upgrade(venue):
     venue.fault("refuse_streams")
     url = f"ws://{venue.address}/stream"
-    with pytest.raises(InvalidStatus) as caught:
-        connect(url)
+    with pytest.raises(InvalidStatus) as caught, connect(url):
+        pass
     assert caught.value.response.status_code == 429
-    connect(url).close()
+    with connect(url) as ws:
+        ws.ping()
 
 
 def test_garbage_on_the_stream_is_what_it_is(venue):

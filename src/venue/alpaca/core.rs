@@ -93,8 +93,12 @@ pub struct Core {
     pub(super) by_id: HashMap<u128, usize>,
     pub(super) by_client: HashMap<String, usize>,
     pub(super) at_exchange: HashMap<OrderId, usize>,
-    /// Rows of orders that may still trade, in order of arrival.
+    /// Rows of orders that may still trade, ascending.
     pub(super) open: Vec<usize>,
+    /// How many of them by instrument and side.
+    pub(super) working: Vec<[usize; 2]>,
+    /// Rows of trailing stops that may still trade, and perhaps some that ended.
+    pub(super) trailing: Vec<usize>,
     /// Rows that wait for the market to open.
     pub(super) queue: Vec<usize>,
     pub(super) executions: Vec<Execution>,
@@ -162,6 +166,8 @@ impl Core {
             by_client: HashMap::new(),
             at_exchange: HashMap::new(),
             open: Vec::new(),
+            working: vec![[0; 2]; ASSETS.len()],
+            trailing: Vec::new(),
             queue: Vec::new(),
             executions: Vec::new(),
             activities: Vec::new(),
@@ -330,8 +336,10 @@ impl Core {
 
     /// Trailing stops remember the best price.
     fn follow(&mut self, instrument: InstrumentId, quote: &Quote) {
-        for &row in &self.open {
-            let record = &mut self.orders[row];
+        let orders = &mut self.orders;
+        self.trailing.retain(|row| orders[*row].status.is_open());
+        for &row in &self.trailing {
+            let record = &mut orders[row];
             if record.instrument == instrument
                 && let Some(mark) = record.high_water_mark
             {
@@ -444,6 +452,7 @@ impl Core {
                 Side::Sell => quote.bid,
                 Side::Buy => quote.ask,
             });
+            self.trailing.push(row);
         }
         if record.status == Status::PartiallyFilled {
             return;
@@ -488,7 +497,7 @@ impl Core {
         });
         self.record_fill(row, quantity, price, done);
         if done {
-            self.open.retain(|open| *open != row);
+            self.shut(row);
         }
         self.print(instrument, price, quantity);
         let position = self.exchange.position(instrument).quantity;
@@ -541,10 +550,30 @@ impl Core {
                 "canceled"
             }
         };
-        self.open.retain(|open| *open != row);
+        self.shut(row);
         self.queue.retain(|queued| *queued != row);
         self.emit(row, event, &[]);
         self.after_done(row);
+    }
+
+    /// A row may trade from now on. Rows come in ascending order.
+    pub(super) fn opened(&mut self, row: usize) {
+        debug_assert!(
+            self.open.last().is_none_or(|last| *last < row),
+            "invariant: open rows ascend"
+        );
+        let record = &self.orders[row];
+        self.working[record.instrument.index()][record.side as usize] += 1;
+        self.open.push(row);
+    }
+
+    /// A row trades no more.
+    pub(super) fn shut(&mut self, row: usize) {
+        if let Ok(at) = self.open.binary_search(&row) {
+            self.open.remove(at);
+            let record = &self.orders[row];
+            self.working[record.instrument.index()][record.side as usize] -= 1;
+        }
     }
 
     /// Tells the streams.

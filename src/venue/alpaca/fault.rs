@@ -3,6 +3,26 @@
 //! Runs on: whoever holds it.
 //! Owns: which faults are armed, for which requests and events, and how often.
 //! Never: changes what the core holds to be true: the ledger stays right.
+//!
+//! `POST /_venue/fault` with `{"kind": ...}` arms one; `count` (1) says for how many requests or events, `method` and
+//! `path` (a prefix) or `event` for which. `DELETE /_venue/fault` disarms all.
+//!
+//! | kind | fields | what happens |
+//! |---|---|---|
+//! | `delay_reply` | `ms` | the work is done, the reply waits: events come first |
+//! | `delay_work` | `ms` | the work itself waits |
+//! | `drop_reply` | | the work is done, the connection closes without a reply |
+//! | `reset` | `bytes` | the work is done, the connection is reset after so many bytes of the reply |
+//! | `status` | `status`, `accepted`, `html` | this status, after the work or instead of it, as JSON or an HTML page |
+//! | `storm_429` | `count` | so many requests are refused with 429 |
+//! | `hide` | `ms` | the order is taken, but look-ups do not find it for so long |
+//! | `drop_event`, `duplicate_event`, `delay_event` | `event`, `times`, `ms` | an event is lost, repeated, late |
+//! | `swap_events` | `event` | an event comes after the one that follows it |
+//! | `replay_events` | `last` | the last events come again |
+//! | `mute_stream` | `ms` | streams stay open and silent |
+//! | `close_streams`, `refuse_streams` | `count` | streams end; upgrades are refused with 429 |
+//! | `garbage` | `text` | this text on the trading streams |
+//! | `stuck_cancel` | `count` | cancels are answered and stay `pending_cancel` |
 
 use serde_json::{Map, Value, json};
 

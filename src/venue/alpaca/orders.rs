@@ -161,12 +161,15 @@ impl Core {
         if ticket.class == Class::Oco {
             return Err(ApiError::unprocessable("oco orders must be exit orders"));
         }
-        let opposite = self.open.iter().map(|row| &self.orders[*row]).any(|order| {
-            order.instrument == ticket.instrument
-                && order.side != ticket.side
-                && order.parent.is_none()
-                && order.class == Class::Simple
-        });
+        let other = ticket.side.opposite();
+        let any = self.working[ticket.instrument.index()][other as usize] > 0;
+        let opposite = any
+            && self.open.iter().map(|row| &self.orders[*row]).any(|order| {
+                order.instrument == ticket.instrument
+                    && order.side != ticket.side
+                    && order.parent.is_none()
+                    && order.class == Class::Simple
+            });
         if ticket.side == Side::Buy {
             if opposite && position.is_zero() {
                 return Err(ApiError::forbidden(
@@ -260,7 +263,8 @@ impl Core {
     fn check_wash(&self, ticket: &Ticket) -> Result<(), ApiError> {
         let exempt = ticket.class != Class::Simple
             || matches!(ticket.order_type, OrderType::TrailingStop { .. });
-        if exempt {
+        let other = ticket.side.opposite();
+        if exempt || self.working[ticket.instrument.index()][other as usize] == 0 {
             return Ok(());
         }
         let mine = ticket.order_type;
@@ -403,8 +407,8 @@ impl Core {
         let row = self.orders.len();
         self.by_id.insert(record.id, row);
         self.by_client.insert(record.client_order_id.clone(), row);
-        self.open.push(row);
         self.orders.push(record);
+        self.opened(row);
         row
     }
 
@@ -418,7 +422,7 @@ impl Core {
             let exchange_id = record.exchange_id;
             self.by_id.remove(&id);
             self.by_client.remove(&client);
-            self.open.retain(|open| *open != at);
+            self.shut(at);
             if let Some(id) = exchange_id {
                 self.at_exchange.remove(&id);
             }

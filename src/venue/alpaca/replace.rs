@@ -205,8 +205,8 @@ impl Core {
         self.by_id.insert(id, to);
         let client = self.orders[to].client_order_id.clone();
         self.by_client.insert(client, to);
-        self.open.retain(|open| *open != row);
-        self.open.push(to);
+        self.shut(row);
+        self.opened(to);
         if let Some(exchange_id) = exchange_id {
             self.at_exchange.insert(exchange_id, to);
         }
@@ -219,6 +219,9 @@ impl Core {
         }
         for leg in legs {
             self.orders[leg].parent = Some(to);
+        }
+        if self.orders[to].high_water_mark.is_some() {
+            self.trailing.push(to);
         }
         let partly = self.orders[to].filled.is_positive();
         self.orders[to].status = if partly {
