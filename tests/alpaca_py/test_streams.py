@@ -1,6 +1,9 @@
 """Both streams."""
 
 import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import requests
 from websockets.sync.client import connect
@@ -127,3 +130,33 @@ def test_a_synthetic_market_moves_by_itself(start):
     path = f"{venue.url}/v2/stocks/quotes/latest?symbols=AAPL"
     first = requests.get(path, headers=venue.headers, timeout=10).json()
     until(lambda: requests.get(path, headers=venue.headers, timeout=10).json() != first)
+
+
+def test_a_file_of_quotes_is_played_back(start, tmp_path):
+    file = tmp_path / "quotes.csv"
+    file.write_text("ms,symbol,bid,ask,bid_size,ask_size\n0,AAPL,150,151,5,6\n200,AAPL,140,141,5,6\n")
+    venue = start("--market", str(file))
+    order = venue.client.submit_order(limit(141, qty=2))
+    until(lambda: venue.client.get_order_by_id(order.id).filled_avg_price == "141")
+
+
+def test_a_broken_file_of_quotes_ends_the_start(tmp_path):
+    file = tmp_path / "quotes.csv"
+    file.write_text("0,AAPL,150,nonsense,5,6\n")
+    command = [os.environ["SHRIKE"], "venue", "alpaca", "--listen", "127.0.0.1:0", "--key", KEY]
+    command += ["--secret", SECRET, "--market", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 1 and "line 1: not a price" in done.stderr
+
+
+def test_parallel_clients_get_an_order_each(venue):
+    def submit(number):
+        return venue.http("POST", "/v2/orders", json={
+            "symbol": "F", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day",
+            "client_order_id": f"order-{number}"}).json()["id"]
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(submit, range(200)))
+    ledger = venue.ledger()
+    assert len(set(ids)) == len(ledger["orders"]) == len(ledger["executions"]) == 200
+    assert ledger["positions"] == {"F": "200"}

@@ -2,17 +2,19 @@
 //!
 //! Runs on: whoever holds it, under the venue's lock.
 //! Owns: the listeners' queues, the events told so far, and the faults of delivery.
-//! Never: waits for a slow listener: a queue that grows too long is closed.
+//! Never: waits for a slow listener: one whose queue is full is let go.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::core::Outgoing;
 use super::fault::{EventFault, Faults};
 use crate::types::Nanos;
 
+/// Messages that may wait for a slow listener.
+const QUEUE: usize = 65_536;
 /// Events that can be replayed.
 const HISTORY: usize = 10_000;
 
@@ -30,7 +32,7 @@ pub enum Message {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Hub {
-    listeners: Vec<UnboundedSender<Message>>,
+    listeners: Vec<Sender<Message>>,
     told: Vec<Arc<str>>,
     held_back: Option<Arc<str>>,
     late: Vec<(Nanos, Arc<str>)>,
@@ -40,8 +42,8 @@ pub struct Hub {
 
 impl Hub {
     /// A new listener.
-    pub fn listen(&mut self) -> UnboundedReceiver<Message> {
-        let (sender, receiver) = unbounded_channel();
+    pub fn listen(&mut self) -> Receiver<Message> {
+        let (sender, receiver) = channel(QUEUE);
         self.listeners.push(sender);
         receiver
     }
@@ -134,14 +136,14 @@ impl Hub {
     /// Every stream ends.
     pub fn close(&mut self) {
         for listener in self.listeners.drain(..) {
-            let _ = listener.send(Message::Close);
+            let _ = listener.try_send(Message::Close);
         }
     }
 
     fn send(&mut self, now: Nanos, message: &Message) {
         if now >= self.muted_until {
             self.listeners
-                .retain(|listener| listener.send(message.clone()).is_ok());
+                .retain(|listener| listener.try_send(message.clone()).is_ok());
         }
     }
 }

@@ -183,3 +183,37 @@ async fn tick(shared: &Shared, mut market: Quotes) {
         inner.flush(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_venue_answers_on_its_socket_and_is_gone_when_it_is_stopped() {
+        let handle = serve(VenueSettings {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            key: "K".to_owned(),
+            secret: "S".to_owned(),
+            seed: 1,
+            market: Market::Manual,
+            hours: Hours::Always,
+            rate_limit: Some(200),
+            admin: false,
+        })
+        .expect("a venue");
+        let address = handle.address();
+        let mut socket = TcpStream::connect(address).expect("a connection");
+        let request = "GET /v2/account HTTP/1.1\r\nHost: venue\r\nAPCA-API-KEY-ID: K\r\n\
+            APCA-API-SECRET-KEY: S\r\nConnection: close\r\n\r\n";
+        socket.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.contains("x-ratelimit-remaining: 199"), "{answer}");
+        handle.stop();
+        assert!(TcpStream::connect(address).is_err());
+    }
+}

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::http::Response;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 use super::error::ApiError;
 use super::http::render;
@@ -75,7 +75,7 @@ async fn talk(shared: Arc<Shared>, mut socket: WebSocket) {
     }
 }
 
-async fn next_update(updates: &mut UnboundedReceiver<Message>) -> Option<Arc<str>> {
+async fn next_update(updates: &mut Receiver<Message>) -> Option<Arc<str>> {
     loop {
         match updates.recv().await? {
             Message::Trade(text) => return Some(text),
