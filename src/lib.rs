@@ -104,6 +104,7 @@
 //! | `gateway` | types, ring, runtime, sim (paper only) |
 //! | `cold` | types, ring, runtime, journal |
 //! | `engine` | types, config, ring, runtime, journal, market, sim, risk, order, gateway, cold |
+//! | `venue` | types, market, sim |
 //! | `cli` | all |
 //!
 //! RISK, ORDER, gateways and the cold side never import each other: `engine` turns the configuration into each
@@ -135,3 +136,5 @@ pub mod risk;
 pub mod runtime;
 pub mod sim;
 pub mod types;
+#[cfg(feature = "venue")]
+pub mod venue;

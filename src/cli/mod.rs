@@ -21,6 +21,8 @@ mod bench;
 mod check;
 mod journal;
 mod run;
+#[cfg(feature = "venue")]
+mod venue;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,6 +60,10 @@ enum Verb {
     /// Read a journal offline.
     #[command(subcommand)]
     Journal(JournalVerb),
+    /// Start a simulated broker on a socket.
+    #[cfg(feature = "venue")]
+    #[command(subcommand)]
+    Venue(venue::VenueVerb),
 }
 
 /// Arguments of `shrike run`.
@@ -132,6 +138,8 @@ pub fn main(registry: AlgorithmRegistry) -> ExitCode {
             journal::verify(&dir, repair.as_deref(), json)
         }
         Verb::Journal(JournalVerb::Dump { dir, json }) => journal::dump(&dir, json),
+        #[cfg(feature = "venue")]
+        Verb::Venue(verb) => venue::venue(verb),
     };
     ExitCode::from(code)
 }
