@@ -307,3 +307,111 @@ pub(super) enum HandshakeFailure {
     Stream(StreamError),
     Tls(rustls::Error),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A connection in memory: what the peer wrote, and what was written to it.
+    #[derive(Default)]
+    struct Wire {
+        inbound: VecDeque<u8>,
+        outbound: Vec<u8>,
+        is_full: bool,
+    }
+
+    impl Read for Wire {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.inbound.is_empty() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.inbound.read(buffer)
+        }
+    }
+
+    impl Write for Wire {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            if self.is_full {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.outbound.write(octets)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A session that has shaken hands, with its peer and the wire between them.
+    fn session() -> (Tls, rustls::ServerConnection, Wire) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("a key");
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("defaults")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a pair");
+        let mut peer = rustls::ServerConnection::new(Arc::new(server)).expect("a session");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(made.cert.pem().as_bytes())
+            .expect("writable");
+        let config = TlsConfig::new(&Roots::File(file.path().to_owned())).expect("a root");
+        let mut tls = Tls::new(&config, "localhost").expect("a name");
+        let mut wire = Wire::default();
+        for _ in 0..8 {
+            let _ = tls.shake_hands(&mut wire).expect("sound");
+            let said = std::mem::take(&mut wire.outbound);
+            peer.read_tls(&mut said.as_slice()).expect("in memory");
+            peer.process_new_packets().expect("sound");
+            while peer.wants_write() {
+                peer.write_tls(&mut wire.inbound).expect("in memory");
+            }
+        }
+        assert_eq!(
+            tls.shake_hands(&mut wire).expect("sound"),
+            Handshake::Complete
+        );
+        assert_eq!(
+            tls.read(&mut wire, &mut [0; 64]),
+            Ok(Got::Nothing),
+            "tickets"
+        );
+        (tls, peer, wire)
+    }
+
+    #[test]
+    fn a_request_that_was_given_up_does_not_leave_with_the_end_of_its_connection() {
+        let (mut tls, _peer, mut wire) = session();
+        wire.is_full = true;
+        tls.encrypt(b"an order").expect("room");
+        let mut taken = 0;
+        tls.flush(&mut wire, &mut taken).expect("sound");
+        assert_eq!((taken, tls.wants_write()), (0, true), "not sent");
+        wire.is_full = false;
+        tls.close(&mut wire);
+        assert_eq!(wire.outbound, b"", "nor will it be");
+        let (mut idle, _peer, mut wire) = session();
+        idle.close(&mut wire);
+        assert!(!wire.outbound.is_empty(), "close_notify");
+    }
+
+    #[test]
+    fn part_of_a_record_is_noticed() {
+        let (mut tls, mut peer, mut wire) = session();
+        peer.writer().write_all(b"hello").expect("room");
+        let mut record = Vec::new();
+        peer.write_tls(&mut record).expect("in memory");
+        for at in 1..record.len() {
+            wire.inbound.extend(&record[at - 1..at]);
+            assert_eq!(tls.read(&mut wire, &mut [0; 64]), Ok(Got::Nothing));
+            assert!(tls.is_mid_record(), "{at} of {} octets", record.len());
+        }
+        wire.inbound.extend(&record[record.len() - 1..]);
+        assert_eq!(tls.read(&mut wire, &mut [0; 64]), Ok(Got::Bytes(5)));
+        assert!(!tls.is_mid_record());
+    }
+}
