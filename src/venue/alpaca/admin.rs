@@ -61,6 +61,7 @@ fn answer(inner: &mut Inner, now: Nanos, what: &str, request: &Request) -> Answe
                 Immediate::CloseStreams => inner.hub.close(),
                 Immediate::StuckCancels(count) => inner.core.hang_cancels(count),
                 Immediate::RefuseStreams(count) => inner.hub.refuse(count),
+                Immediate::TextFrames(on) => inner.hub.text_frames = on,
                 Immediate::Garbage(text) => inner.hub.say(now, &text),
             }
             Ok(Reply::ok(inner.faults.armed()))
