@@ -207,3 +207,23 @@ def test_streams_in_text_frames(venue, client):
     with connect(f"ws://{venue.address}/stream") as ws:
         ws.send(json.dumps({"action": "auth", "key": KEY, "secret": SECRET}))
         assert isinstance(ws.recv(10), str)
+
+
+def test_a_venue_that_was_killed_comes_back_as_it_was(start, tmp_path):
+    state = str(tmp_path / "venue.state")
+    first = start("--state", state)
+    bought = first.client.submit_order(market(client_order_id="bought"))
+    rests = first.client.submit_order(limit(180, client_order_id="rests"))
+    first.fault("stuck_cancel")
+    first.client.cancel_order_by_id(rests.id)
+    first.quote("MSFT", "400", "401")
+    before = first.ledger()
+    first.process.kill()
+    first.process.wait(10)
+    again = start("--state", state)
+    assert again.ledger() == before
+    assert again.client.get_order_by_client_id("bought").id == bought.id
+    assert now(again.client, rests).status == e.OrderStatus.PENDING_CANCEL
+    assert again.http("GET", "/v2/stocks/MSFT/quotes/latest").json()["quote"]["ap"] == 401
+    again.quote("AAPL", "179", "179.5")
+    assert now(again.client, rests).status == e.OrderStatus.FILLED
