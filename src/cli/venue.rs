@@ -5,6 +5,7 @@
 //! Never: holds a rule of the broker.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::{FAILED, complain, say};
 use crate::venue::{Hours, Market, VenueSettings, alpaca};
@@ -43,6 +44,9 @@ pub(super) struct AlpacaArguments {
     /// Answer /_venue/quote, /_venue/fault and /_venue/ledger, without credentials.
     #[arg(long)]
     admin: bool,
+    /// Keep orders and quotes in this file, so that a venue that was killed comes back as it was.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
 }
 
 /// Requests a minute, if they are limited.
@@ -61,6 +65,7 @@ pub(super) fn venue(verb: VenueVerb) -> u8 {
         hours: arguments.hours,
         rate_limit: arguments.rate_limit.0,
         admin: arguments.admin,
+        state: arguments.state,
     };
     match alpaca::serve(settings) {
         Ok(handle) => {

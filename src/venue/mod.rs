@@ -63,6 +63,8 @@ pub struct VenueSettings {
     pub rate_limit: Option<u32>,
     /// Whether `/_venue/*` answers.
     pub admin: bool,
+    /// A file that keeps orders and quotes over a restart; a manual market only.
+    pub state: Option<PathBuf>,
 }
 
 /// Why a venue did not start.
@@ -75,7 +77,7 @@ pub enum VenueError {
     /// Threads or sockets cannot be made.
     #[error("cannot start: {0}")]
     Start(std::io::Error),
-    /// The file of quotes cannot be read.
+    /// A file of quotes or of state cannot be read.
     #[error("{path}, line {line}: {cause}", path = path.display())]
     File {
         /// Which.
@@ -85,6 +87,9 @@ pub enum VenueError {
         /// Why.
         cause: String,
     },
+    /// Quotes that come by themselves cannot be kept.
+    #[error("a state file needs a manual market")]
+    StateOfMarket,
     /// The sessions cannot be computed.
     #[error("no calendar: {0}")]
     Calendar(#[from] CalendarError),

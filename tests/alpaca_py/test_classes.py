@@ -122,3 +122,33 @@ def test_a_live_profit_can_be_replaced_and_still_cancels_the_loss(venue, client)
     venue.quote("AAPL", "196", "196.1")
     profit, loss = legs(client, order)
     assert (profit.id, profit.status, loss.status) == (new.id, e.OrderStatus.FILLED, e.OrderStatus.CANCELED)
+
+
+def test_a_pair_of_exits_that_fills_at_once_leaves_nothing_open(venue, client):
+    client.submit_order(market())
+    order = client.submit_order(r.LimitOrderRequest(
+        symbol="AAPL", qty=10, side=e.OrderSide.SELL, time_in_force=GTC, order_class=e.OrderClass.OCO,
+        take_profit=r.TakeProfitRequest(limit_price=180), stop_loss=r.StopLossRequest(stop_price=170)))
+    assert now(client, order).status == e.OrderStatus.FILLED
+    assert legs(client, order)[0].status == e.OrderStatus.CANCELED
+    venue.quote("AAPL", "169", "169.1")
+    assert client.get_all_positions() == client.get_orders() == []
+
+
+def test_the_legs_follow_the_entrys_new_quantity(venue, client):
+    old = client.submit_order(bracket(180, 190, 170))
+    new = client.replace_order_by_id(old.id, r.ReplaceOrderRequest(qty=4))
+    assert [leg.qty for leg in legs(client, new)] == ["4", "4"]
+    venue.quote("AAPL", "179", "179.5")
+    venue.quote("AAPL", "169", "169.1")
+    assert client.get_all_positions() == client.get_orders() == []
+
+
+def test_a_short_bracket_takes_its_profit_below(venue, client):
+    order = client.submit_order(r.MarketOrderRequest(
+        symbol="AAPL", qty=10, side=e.OrderSide.SELL, time_in_force=GTC, order_class=e.OrderClass.BRACKET,
+        take_profit=r.TakeProfitRequest(limit_price=180), stop_loss=r.StopLossRequest(stop_price=195)))
+    venue.quote("AAPL", "179", "179.5")
+    profit, loss = legs(client, order)
+    assert (profit.status, loss.status) == (e.OrderStatus.FILLED, e.OrderStatus.CANCELED)
+    assert profit.side == e.OrderSide.BUY and client.get_all_positions() == []

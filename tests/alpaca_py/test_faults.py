@@ -1,6 +1,7 @@
 """Faults on request, and the rate limit: what a client must survive."""
 
 import json
+import socket
 import time
 
 import pytest
@@ -30,6 +31,19 @@ def test_a_reset_in_the_middle_of_the_reply(venue, client):
     with pytest.raises(requests.exceptions.RequestException):
         venue.http("POST", "/v2/orders", json={**BODY, "client_order_id": "cut"})
     assert client.get_order_by_client_id("cut").status == e.OrderStatus.FILLED
+
+
+def test_a_reset_is_a_reset(venue):
+    venue.fault("reset", bytes=17, method="GET")
+    host, port = venue.address.split(":")
+    head = "".join(f"{name}: {value}\r\n" for name, value in venue.headers.items())
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(f"GET /v2/clock HTTP/1.1\r\nHost: venue\r\n{head}\r\n".encode())
+        heard = b""
+        with pytest.raises(ConnectionResetError):
+            while piece := raw.recv(100):
+                heard += piece
+    assert heard == b"HTTP/1.1 200 OK\r\n"
 
 
 def test_an_error_although_the_order_was_accepted(venue, client):
@@ -186,3 +200,30 @@ def test_garbage_on_the_stream_is_what_it_is(venue):
         ws.recv(10)
         venue.fault("garbage", text='{"stream":')
         assert ws.recv(10) == b'{"stream":'
+
+
+def test_streams_in_text_frames(venue, client):
+    venue.fault("text_frames")
+    with connect(f"ws://{venue.address}/stream") as ws:
+        ws.send(json.dumps({"action": "auth", "key": KEY, "secret": SECRET}))
+        assert isinstance(ws.recv(10), str)
+
+
+def test_a_venue_that_was_killed_comes_back_as_it_was(start, tmp_path):
+    state = str(tmp_path / "venue.state")
+    first = start("--state", state)
+    bought = first.client.submit_order(market(client_order_id="bought"))
+    rests = first.client.submit_order(limit(180, client_order_id="rests"))
+    first.fault("stuck_cancel")
+    first.client.cancel_order_by_id(rests.id)
+    first.quote("MSFT", "400", "401")
+    before = first.ledger()
+    first.process.kill()
+    first.process.wait(10)
+    again = start("--state", state)
+    assert again.ledger() == before
+    assert again.client.get_order_by_client_id("bought").id == bought.id
+    assert now(again.client, rests).status == e.OrderStatus.PENDING_CANCEL
+    assert again.http("GET", "/v2/stocks/MSFT/quotes/latest").json()["quote"]["ap"] == 401
+    again.quote("AAPL", "179", "179.5")
+    assert now(again.client, rests).status == e.OrderStatus.FILLED

@@ -48,6 +48,9 @@ fn answer(inner: &mut Inner, now: Nanos, what: &str, request: &Request) -> Answe
     match (request.method.as_str(), what) {
         ("POST", "quote") => {
             let fields = request.object()?;
+            if let Some(state) = &mut inner.state {
+                state.quote(now, &fields);
+            }
             inner.core.advance(now);
             inner.core.post_quote(&fields)
         }
@@ -59,8 +62,9 @@ fn answer(inner: &mut Inner, now: Nanos, what: &str, request: &Request) -> Answe
                 Immediate::Replay(last) => inner.hub.replay(now, last),
                 Immediate::Mute(ms) => inner.hub.mute(now.plus(ms.saturating_mul(1_000_000))),
                 Immediate::CloseStreams => inner.hub.close(),
-                Immediate::StuckCancels(count) => inner.core.hang_cancels(count),
+                Immediate::StuckCancels(count) => inner.hang_cancels(now, count),
                 Immediate::RefuseStreams(count) => inner.hub.refuse(count),
+                Immediate::TextFrames(on) => inner.hub.text_frames = on,
                 Immediate::Garbage(text) => inner.hub.say(now, &text),
             }
             Ok(Reply::ok(inner.faults.armed()))
@@ -68,7 +72,7 @@ fn answer(inner: &mut Inner, now: Nanos, what: &str, request: &Request) -> Answe
         ("GET", "fault") => Ok(Reply::ok(inner.faults.armed())),
         ("DELETE", "fault") => {
             inner.faults.clear();
-            inner.core.hang_cancels(0);
+            inner.hang_cancels(now, 0);
             inner.hub.mute(Nanos::ZERO);
             inner.hub.refuse(0);
             Ok(Reply::empty())

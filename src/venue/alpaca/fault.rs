@@ -21,6 +21,7 @@
 //! | `replay_events` | `last` | the last events come again |
 //! | `mute_stream` | `ms` | streams stay open and silent |
 //! | `close_streams`, `refuse_streams` | `count` | streams end; upgrades are refused with 429 |
+//! | `text_frames` | `on` | trading streams that open from now on get text frames, as live accounts have had |
 //! | `garbage` | `text` | this text on the trading streams |
 //! | `stuck_cancel` | `count` | cancels are answered and stay `pending_cancel` |
 
@@ -93,6 +94,8 @@ pub enum Immediate {
     StuckCancels(u32),
     /// The next so many streams are refused at the upgrade, with 429.
     RefuseStreams(u32),
+    /// Streams that open from now on get text frames (or binary ones again).
+    TextFrames(bool),
     /// This text goes to every trading stream as it is.
     Garbage(String),
 }
@@ -169,6 +172,7 @@ impl Faults {
             "mute_stream" => return Ok(Immediate::Mute(ms)),
             "close_streams" => return Ok(Immediate::CloseStreams),
             "refuse_streams" => return Ok(Immediate::RefuseStreams(count)),
+            "text_frames" => return Ok(Immediate::TextFrames(flag("on", true))),
             "garbage" => return Ok(Immediate::Garbage(word("text").unwrap_or_default())),
             "stuck_cancel" => return Ok(Immediate::StuckCancels(count)),
             _ => return Err(format!("unknown kind '{kind}'")),

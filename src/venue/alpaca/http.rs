@@ -74,6 +74,9 @@ async fn rest(
 fn work(shared: &Shared, request: &Request) -> Answer {
     let now = wall_clock();
     let mut inner = shared.lock();
+    if let Some(state) = &mut inner.state {
+        state.request(now, request);
+    }
     let answer = inner.core.handle(now, request);
     inner.flush(now);
     answer

@@ -38,6 +38,8 @@ pub struct Hub {
     late: Vec<(Nanos, Arc<str>)>,
     muted_until: Nanos,
     refuses: u32,
+    /// Trading streams that open get text frames instead of binary ones.
+    pub text_frames: bool,
 }
 
 impl Hub {

@@ -28,6 +28,7 @@ pub mod request;
 mod route;
 mod server;
 mod shared;
+mod state;
 mod stream;
 mod tap;
 pub mod validate;

@@ -65,6 +65,10 @@ impl Core {
         }
         if ticket.class == Class::Oco {
             for leg in self.orders[row].legs.clone() {
+                // The take-profit may have filled at once: then its stop-loss has ended already.
+                if self.orders[leg].status != Status::Held {
+                    continue;
+                }
                 if let Err(error) = self.enter(leg) {
                     self.cancel_now(row);
                     self.settle();

@@ -217,8 +217,13 @@ impl Core {
                 }
             }
         }
+        let quantity = self.orders[to].quantity;
         for leg in legs {
-            self.orders[leg].parent = Some(to);
+            let leg = &mut self.orders[leg];
+            leg.parent = Some(to);
+            if leg.status == Status::Held && leg.exchange_id.is_none() {
+                leg.quantity = quantity;
+            }
         }
         if self.orders[to].high_water_mark.is_some() {
             self.trailing.push(to);

@@ -19,6 +19,7 @@ use super::hub::Hub;
 use super::limiter::Limiter;
 use super::playback::Playback;
 use super::shared::{Inner, Shared, wall_clock};
+use super::state::State;
 use super::tap::{Tap, TapListener};
 use crate::market::DEFAULT_DAY_ROLL;
 use crate::market::calendar::{always_open, new_york, nyse};
@@ -97,13 +98,13 @@ pub fn serve(settings: VenueSettings) -> Result<Handle, VenueError> {
         .map_err(|error| VenueError::Listen(settings.listen, error))?;
     listener.set_nonblocking(true).map_err(VenueError::Start)?;
     let now = wall_clock();
-    let schedule = schedule(settings.hours, now)?;
-    let core = Core::new(settings.seed, Money::from_whole(CASH), schedule, now);
+    let (core, state) = core(&settings, now)?;
     let inner = Inner {
         core,
         hub: Hub::default(),
         faults: Faults::default(),
         limiter: Limiter::new(settings.rate_limit),
+        state,
     };
     let playback = match &settings.market {
         Market::File(path) => Playback::read(path)?,
@@ -130,6 +131,26 @@ pub fn serve(settings: VenueSettings) -> Result<Handle, VenueError> {
         stop: Some(stop),
         thread: Some(thread),
     })
+}
+
+/// A new core, or the one that an earlier run left.
+fn core(settings: &VenueSettings, now: Nanos) -> Result<(Core, Option<State>), VenueError> {
+    let cash = Money::from_whole(CASH);
+    let Some(path) = &settings.state else {
+        let schedule = schedule(settings.hours, now)?;
+        return Ok((Core::new(settings.seed, cash, schedule, now), None));
+    };
+    if settings.market != Market::Manual {
+        return Err(VenueError::StateOfMarket);
+    }
+    let (mut state, past) = State::open(path)?;
+    let (start, seed) = past.start().unwrap_or_else(|| {
+        state.begin(now, settings.seed);
+        (now, settings.seed)
+    });
+    let mut core = Core::new(seed, cash, schedule(settings.hours, start)?, start);
+    past.repeat(&mut core);
+    Ok((core, Some(state)))
 }
 
 fn schedule(hours: Hours, now: Nanos) -> Result<SessionSchedule, VenueError> {
@@ -202,6 +223,7 @@ mod tests {
             hours: Hours::Always,
             rate_limit: Some(200),
             admin: false,
+            state: None,
         })
         .expect("a venue");
         let address = handle.address();

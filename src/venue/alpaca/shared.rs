@@ -11,6 +11,7 @@ use super::core::Core;
 use super::fault::Faults;
 use super::hub::Hub;
 use super::limiter::Limiter;
+use super::state::State;
 use crate::types::Nanos;
 
 /// What the lock guards.
@@ -24,9 +25,19 @@ pub struct Inner {
     pub faults: Faults,
     /// Requests a minute.
     pub limiter: Limiter,
+    /// Where it is written down.
+    pub state: Option<State>,
 }
 
 impl Inner {
+    /// The next cancels stay pending.
+    pub fn hang_cancels(&mut self, now: Nanos, count: u32) {
+        if let Some(state) = &mut self.state {
+            state.hang(now, count);
+        }
+        self.core.hang_cancels(count);
+    }
+
     /// Passes on what the core has to tell.
     pub fn flush(&mut self, now: Nanos) {
         let events = self.core.take_events();

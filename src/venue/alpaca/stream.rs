@@ -38,11 +38,14 @@ struct Session {
 }
 
 async fn talk(shared: Arc<Shared>, mut socket: WebSocket) {
-    let mut updates = shared.lock().hub.listen();
+    let (mut updates, text) = {
+        let hub = &mut shared.lock().hub;
+        (hub.listen(), hub.text_frames)
+    };
     let mut session = Session {
         authorized: false,
         listening: false,
-        binary: true,
+        binary: !text,
     };
     loop {
         tokio::select! {
