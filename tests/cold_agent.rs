@@ -19,6 +19,7 @@ use shrike::cold::{
 use shrike::journal::Record;
 use shrike::ring::{BoardWriter, Producer, board, channel};
 use shrike::runtime::Agent;
+use shrike::types::RefusalCode;
 use shrike::types::{
     BrokerId, Event, ExecutionId, Fill, InstrumentId, Money, Nanos, Order, OrderEvent, Price,
     Quantity, Quote, RecoveredState, ReportKind, Side,
@@ -411,6 +412,34 @@ fn an_account_that_a_rebuild_took_does_not_undo_the_fills_after_it() {
     let totals = world.shared.snapshot().totals;
     assert_eq!(totals.cash.to_string(), "949.65");
     assert_eq!(totals.adjustments, Money::from_whole(500));
+}
+
+#[test]
+fn a_refused_repetition_that_a_rebuild_counted_is_not_counted_again() {
+    let mut world = World::new(2);
+    world.run(&simple_order(1, 5)[..1]);
+    for _ in 0..3 {
+        world.append(Record::Link {
+            broker: BrokerId(0),
+            up: true,
+        });
+    }
+    let order = Order::limit(InstrumentId(0), Side::Buy, shares(5), price("10"));
+    let repeated = request(1, order, price("10"));
+    world.append(refused(repeated, RefusalCode::DuplicateOrderId));
+    // The ring overflows; the rebuild reads the refusal before ORDER has told it.
+    world.tell(3);
+    world.settle();
+    assert_eq!(world.shared.snapshot().gap.rebuilds, 1);
+    while !world.untold.is_empty() {
+        world.tell(1);
+        world.settle();
+    }
+    let refusals = world.shared.snapshot().refusals;
+    assert_eq!(
+        refusals,
+        BTreeMap::from([(RefusalCode::DuplicateOrderId, 1)])
+    );
 }
 
 impl World {

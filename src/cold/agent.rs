@@ -30,7 +30,9 @@ use super::events::{EventKind, GapCause};
 use super::ledger::{Ledger, Outcome};
 use super::marks::Marks;
 use super::positions::PositionEvent;
-use super::state::{ColdShared, ColdState, FillKey, LiveOrder, Oddities, RecentFills};
+use super::state::{
+    ColdShared, ColdState, FillKey, LiveOrder, Oddities, RecentFills, RefusalsOnRecord,
+};
 use crate::journal::Record;
 use crate::ring::{BoardReader, Consumer};
 use crate::runtime::Agent;
@@ -106,6 +108,7 @@ struct Rebuilt {
     ledger: Ledger,
     recent: RecentFills,
     accounts: VecDeque<AccountSnapshot>,
+    refused: RefusalsOnRecord,
     missed: Vec<(Nanos, Missed)>,
 }
 
@@ -234,12 +237,20 @@ impl ColdAgent {
             ledger: Ledger::new(&self.recovered, Marks::default()),
             recent: RecentFills::new(self.settings.recent_fills),
             accounts: VecDeque::new(),
+            refused: RefusalsOnRecord::default(),
             missed: Vec::new(),
         };
         let told_until = self.told_until;
         self.journal.replay(&mut |sequence, time, record| {
             let outcome = rebuilt.ledger.apply(sequence, time, record);
             let missed = rebuilt.missed(&outcome, record, &told);
+            // Every refusal told from now on that is among these was counted by the replay.
+            if time >= told_until
+                && let Record::Refused(refused) = record
+            {
+                let key = (refused.request.order_id, time, refused.code);
+                rebuilt.refused.note(key);
+            }
             if time >= told_until
                 && let Some(missed) = missed
             {
@@ -281,6 +292,7 @@ impl ColdAgent {
             state.insert(rebuilt);
         }
         state.refusals.clone_from(rebuilt.ledger.refusals());
+        state.on_record = rebuilt.refused;
         state.links.clone_from(rebuilt.ledger.links());
         state.trading_states = rebuilt.ledger.trading_states().to_vec();
         let irregularities = rebuilt.ledger.irregularities();

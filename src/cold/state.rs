@@ -91,6 +91,31 @@ impl FillKey {
     }
 }
 
+/// Which refusal: of which order, when, and why. An order's id may be refused more than once.
+type RefusalKey = (OrderId, Nanos, RefusalCode);
+
+/// Refusals that the journal holds and whose events may still be told.
+#[derive(Debug, Default)]
+pub(crate) struct RefusalsOnRecord(BTreeMap<RefusalKey, u32>);
+
+impl RefusalsOnRecord {
+    pub(crate) fn note(&mut self, key: RefusalKey) {
+        *self.0.entry(key).or_default() += 1;
+    }
+
+    /// Whether it is one of them; it is not the next time.
+    fn take(&mut self, key: RefusalKey) -> bool {
+        let Some(count) = self.0.get_mut(&key) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.0.remove(&key);
+        }
+        true
+    }
+}
+
 /// The last fills that were booked: more than can be on their way in the ring while the journal is
 /// replayed.
 #[derive(Debug)]
@@ -209,6 +234,8 @@ pub(crate) struct ColdState {
     pub(crate) rebuilt_accounts: Vec<AccountSnapshot>,
     pub(crate) tally: Tally,
     pub(crate) refusals: BTreeMap<RefusalCode, u64>,
+    /// Refusals that a rebuild counted and whose events may still come.
+    pub(crate) on_record: RefusalsOnRecord,
     pub(crate) links: BTreeMap<BrokerId, bool>,
     pub(crate) trading_states: Vec<RecoveredTradingState>,
     pub(crate) oddities: Oddities,
@@ -230,6 +257,7 @@ impl ColdState {
             rebuilt_accounts: Vec::new(),
             tally: Tally::default(),
             refusals: BTreeMap::new(),
+            on_record: RefusalsOnRecord::default(),
             links: BTreeMap::new(),
             trading_states: recovered.trading_states.clone(),
             oddities: Oddities::default(),
@@ -417,10 +445,10 @@ impl ColdState {
             _ => None,
         };
         let known = self.orders.get_mut(&report.order_id);
-        let counted =
-            |order: &&mut LiveOrder| order.refused && order.rebuilt && report.at <= order.report.at;
         if let Some(refusal) = refusal
-            && !known.as_ref().is_some_and(counted)
+            && !self
+                .on_record
+                .take((report.order_id, report.at, refusal.code))
         {
             *self.refusals.entry(refusal.code).or_default() += 1;
         }
