@@ -447,8 +447,10 @@ fn the_copier_and_a_live_reader_keep_up_with_a_pen_on_another_thread() {
             }
             pen.append(&record(n), Nanos(1_000 + n));
         }
-        reader.join().expect("every record once, in order");
+        let read = reader.join();
+        // First, so that a reader which found something wrong ends the test and does not hang it.
         stop.store(true, Ordering::Release);
+        read.expect("every record once, in order");
     });
     assert!(segments(dir.path()).len() > 300);
     follower.close(Nanos(1)).expect("writable");
